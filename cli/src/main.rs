@@ -1,0 +1,3 @@
+//! The `tokenbinding` command.
+
+fn main() {}
