@@ -11,6 +11,7 @@ mod backend;
 mod error;
 mod key_id;
 mod key_type;
+pub mod private;
 mod public_key;
 mod signature;
 mod stored_key;

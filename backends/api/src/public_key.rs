@@ -49,8 +49,9 @@ impl P256PublicKey {
 
     /// X ‖ Y, 32 bytes each, leading zeros kept: the body of a `TB_ECPoint`.
     #[must_use]
-    pub fn xy(&self) -> &[u8; 64] {
-        self.sec1.last_chunk().expect("64 bytes follow the first")
+    pub const fn xy(&self) -> &[u8; 64] {
+        let [_, xy @ ..] = &self.sec1;
+        xy
     }
 
     /// SEC 1 uncompressed form, 65 bytes: 0x04 ‖ X ‖ Y.

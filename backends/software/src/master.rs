@@ -1,0 +1,212 @@
+//! The one secret of a software keystore.
+
+use std::{fmt, path::PathBuf};
+
+use aws_lc_rs::rand;
+use tokenbinding_backend::{
+    ErrorKind, Result,
+    private::{self, PrivateError},
+};
+use zeroize::{Zeroize as _, Zeroizing};
+
+use crate::{error, passphrase};
+
+const OPEN: &str = "open the master";
+
+/// 32 random bytes that every key of a keystore hangs on.
+pub struct Master([u8; Self::LEN]);
+
+impl Master {
+    /// Bytes of a master.
+    pub const LEN: usize = 32;
+
+    /// A new random master.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Internal`] when the system gives no randomness.
+    pub fn random() -> Result<Self> {
+        let mut master = Self([0; Self::LEN]);
+        rand::fill(&mut master.0)
+            .map_err(|_| error(ErrorKind::Internal, OPEN, "the system gives no randomness"))?;
+        Ok(master)
+    }
+
+    pub(crate) fn from_slice(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+
+    pub(crate) const fn as_bytes(&self) -> &[u8; Self::LEN] {
+        &self.0
+    }
+}
+
+impl Drop for Master {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl fmt::Debug for Master {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Master(..)")
+    }
+}
+
+/// Where the master of a lasting keystore comes from.
+#[derive(Clone)]
+pub enum MasterSource {
+    /// A file of 32 random bytes that only its owner may read (mode 0600), in a folder that only
+    /// its owner may write to. Made at first use.
+    File(PathBuf),
+    /// Argon2id (RFC 9106) of a passphrase. The file holds salt, cost and a check value, and no
+    /// secret. Made at first use.
+    Passphrase {
+        /// Where salt, cost and check value are kept.
+        file: PathBuf,
+        /// The passphrase.
+        passphrase: Zeroizing<String>,
+    },
+    /// A file of 32 bytes that the service manager hands over (`$CREDENTIALS_DIRECTORY`). Never
+    /// made here.
+    Credential(PathBuf),
+}
+
+impl fmt::Debug for MasterSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+            Self::Passphrase { file, .. } => f.debug_tuple("Passphrase").field(file).finish(),
+            Self::Credential(path) => f.debug_tuple("Credential").field(path).finish(),
+        }
+    }
+}
+
+impl MasterSource {
+    /// The file that the master, or what belongs to its passphrase, is kept in.
+    #[must_use]
+    pub const fn path(&self) -> &PathBuf {
+        match self {
+            Self::File(path) | Self::Credential(path) => path,
+            Self::Passphrase { file, .. } => file,
+        }
+    }
+
+    /// Opens the master, and makes it first where it may be made and is not there.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Denied`] when others may read the file, [`ErrorKind::Corrupt`] when it is no
+    /// master, [`ErrorKind::PinIncorrect`] for a wrong passphrase, [`ErrorKind::Unavailable`] when
+    /// the file cannot be read or made.
+    pub fn open(&self) -> Result<Master> {
+        match self {
+            Self::File(path) => match Self::read(path) {
+                Err(error) if is_missing(&error) => Self::make(path),
+                opened => opened,
+            },
+            Self::Passphrase { file, passphrase } => passphrase::open(file, passphrase),
+            Self::Credential(path) => Self::read(path),
+        }
+    }
+
+    fn read(path: &PathBuf) -> Result<Master> {
+        let bytes = private::read(path, Master::LEN).map_err(private_error)?;
+        Master::from_slice(&bytes).ok_or_else(|| {
+            let found = bytes.len();
+            let cause = format!(
+                "{path:?} holds {found} bytes and a master has 32: restore it from a backup; \
+                 without it the keys made under it are lost"
+            );
+            error(ErrorKind::Corrupt, OPEN, cause)
+        })
+    }
+
+    /// Makes the master, or opens the one that another process made in the meantime.
+    fn make(path: &PathBuf) -> Result<Master> {
+        if let Some(dir) = path.parent() {
+            private::ensure_dir(dir).map_err(private_error)?;
+        }
+        let master = Master::random()?;
+        match private::create(path, master.as_bytes()) {
+            Ok(()) => Ok(master),
+            Err(error) if error.is_already_exists() => Self::read(path),
+            Err(error) => Err(private_error(error)),
+        }
+    }
+}
+
+fn is_missing(error: &tokenbinding_backend::Error) -> bool {
+    std::error::Error::source(error)
+        .and_then(|source| source.downcast_ref::<PrivateError>())
+        .is_some_and(PrivateError::is_not_found)
+}
+
+pub(crate) fn private_error(cause: PrivateError) -> tokenbinding_backend::Error {
+    let kind = match &cause {
+        PrivateError::Mode { .. } | PrivateError::Owner { .. } => ErrorKind::Denied,
+        PrivateError::TooLong { .. } => ErrorKind::Corrupt,
+        _ => ErrorKind::Unavailable,
+    };
+    error(kind, OPEN, cause)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt as _, thread};
+
+    use super::*;
+
+    #[test]
+    fn the_master_is_made_once_and_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let source = MasterSource::File(dir.path().join("a/master"));
+        let first = *source.open().unwrap().as_bytes();
+        assert_ne!(first, [0; 32]);
+        assert_eq!(*source.open().unwrap().as_bytes(), first);
+    }
+
+    #[test]
+    fn threads_that_make_the_master_at_once_get_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let source = MasterSource::File(dir.path().join("master"));
+        let opened: Vec<_> = thread::scope(|scope| {
+            let open = || *source.open().unwrap().as_bytes();
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap())
+                .collect()
+        });
+        assert!(opened.iter().all(|master| *master == opened[0]));
+    }
+
+    #[test]
+    fn a_master_that_others_may_read_is_denied() {
+        let dir = tempfile::tempdir().unwrap();
+        let source = MasterSource::File(dir.path().join("master"));
+        source.open().unwrap();
+        fs::set_permissions(source.path(), fs::Permissions::from_mode(0o640)).unwrap();
+        let error = source.open().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Denied);
+        assert!(error.to_string().contains("chmod 600"), "{error}");
+    }
+
+    #[test]
+    fn a_master_of_another_size_is_corrupt_and_kept() {
+        for size in [0, 31, 33] {
+            let dir = tempfile::tempdir().unwrap();
+            let source = MasterSource::File(dir.path().join("master"));
+            private::create(source.path(), &vec![1; size]).unwrap();
+            assert_eq!(source.open().unwrap_err().kind(), ErrorKind::Corrupt);
+            assert_eq!(fs::read(source.path()).unwrap().len(), size);
+        }
+    }
+
+    #[test]
+    fn a_credential_is_never_made() {
+        let dir = tempfile::tempdir().unwrap();
+        let source = MasterSource::Credential(dir.path().join("master"));
+        assert_eq!(source.open().unwrap_err().kind(), ErrorKind::Unavailable);
+        private::create(source.path(), &[7; 32]).unwrap();
+        assert_eq!(*source.open().unwrap().as_bytes(), [7; 32]);
+    }
+}
