@@ -1,0 +1,157 @@
+//! Deleting keys: first on their device, then in the map, so that none can come back.
+
+use std::sync::Arc;
+
+use tokenbinding_backend::{Backend, ErrorKind, KeyId, KeyType};
+
+use super::Binder;
+use crate::{Error, key_map::KeyRow};
+
+/// Rows that are removed from the map in one transaction.
+const BATCH: usize = 256;
+
+/// What was deleted, and what could not be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Deleted {
+    /// How many keys are gone for good.
+    pub keys: usize,
+    /// Keys whose device is not at hand. They are still there.
+    pub unreachable: Vec<UnreachableKey>,
+}
+
+/// A key whose device is not at hand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnreachableKey {
+    /// The provider of its device.
+    pub provider: String,
+    /// Its device.
+    pub device: String,
+    /// Its type.
+    pub key_type: KeyType,
+}
+
+impl Binder {
+    /// Deletes the keys of `target`, of every type, from their devices and the map. They never
+    /// come back; other processes stop using them within a second.
+    ///
+    /// With `auto` this goes for every provider, otherwise for the named one.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is no key; otherwise whatever kept a device or the map from
+    /// it. What was not deleted is still there.
+    pub fn delete(&self, target: &str) -> Result<Deleted, Error> {
+        let scope = self.scope(target)?;
+        let id = self.key_id(&scope);
+        let mut deleted = self.delete_rows(self.map.rows_of(&id)?)?;
+        deleted.keys += self.delete_unknown_to_the_map(&id)?;
+        if deleted == Deleted::default() {
+            return Err(Error::NotFound { scope });
+        }
+        Ok(deleted)
+    }
+
+    /// Deletes every key of the profile like [`delete`](Self::delete) does.
+    ///
+    /// # Errors
+    /// Whatever kept a device or the map from it. What was not deleted is still there.
+    pub fn delete_all(&self) -> Result<Deleted, Error> {
+        self.delete_rows(self.map.rows(&self.profile)?)
+    }
+
+    /// Removes keys that cannot be used any more: those that were set aside, and those whose
+    /// device has given way to another at the same provider. Tells how many there were.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn prune(&self) -> Result<usize, Error> {
+        let mut gone = self.map.rows(&self.profile)?;
+        gone.retain(|row| match self.providers.named(&row.provider) {
+            Some(Ok(backend)) => backend.info().device != row.device,
+            _ => false,
+        });
+        self.map.remove(&gone)?;
+        self.cache.keys_were_removed();
+        Ok(gone.len() + self.map.prune(&self.profile)?)
+    }
+
+    fn delete_rows(&self, rows: Vec<KeyRow>) -> Result<Deleted, Error> {
+        let mut deleted = Deleted::default();
+        let mut reachable = Vec::new();
+        for row in rows {
+            match self.device_of(&row) {
+                Some(backend) => reachable.push((row, backend)),
+                None if self.is_ours(&row) => deleted.unreachable.push(UnreachableKey {
+                    provider: row.provider,
+                    device: row.device,
+                    key_type: row.kind,
+                }),
+                None => (),
+            }
+        }
+        for batch in reachable.chunks(BATCH) {
+            deleted.keys += self.delete_batch(batch)?;
+        }
+        Ok(deleted)
+    }
+
+    /// Whether the row's provider is one that this binder may use.
+    fn is_ours(&self, row: &KeyRow) -> bool {
+        self.providers.named(&row.provider).is_some()
+    }
+
+    /// The row's device, if it is at hand.
+    fn device_of(&self, row: &KeyRow) -> Option<Arc<dyn Backend>> {
+        let backend = self.providers.named(&row.provider)?.ok()?;
+        (backend.info().device == row.device).then_some(backend)
+    }
+
+    /// Deletes on the devices as far as they let us, and from the map exactly what is gone there.
+    fn delete_batch(&self, batch: &[(KeyRow, Arc<dyn Backend>)]) -> Result<usize, Error> {
+        let mut gone = Vec::with_capacity(batch.len());
+        let mut failure = None;
+        for (row, backend) in batch {
+            // A damaged row tells the device nothing; forgetting it is all that can be done.
+            let outcome = row
+                .stored_key()
+                .map_or(Ok(()), |stored| backend.delete(&stored));
+            match outcome {
+                Ok(()) => gone.push(row.clone()),
+                Err(error) => {
+                    failure = Some(error);
+                    break;
+                }
+            }
+        }
+        self.map.remove(&gone)?;
+        self.cache.keys_were_removed();
+        failure.map_or(Ok(gone.len()), |error| Err(error.into()))
+    }
+
+    /// Deletes what the token carries for `id` beside the rows of the map: a key that another
+    /// store made, or that a failed call left there.
+    fn delete_unknown_to_the_map(&self, id: &KeyId) -> Result<usize, Error> {
+        let backend = self.providers.main();
+        let mut deleted = 0;
+        for &kind in &backend.info().key_types {
+            let mut last = None;
+            while let Some(stored) = backend.find(id, kind)? {
+                if last.as_ref() == Some(&stored) {
+                    let cause = "the token says that it deleted a key, and still finds it";
+                    let name = backend.info().name;
+                    let kind = ErrorKind::Internal;
+                    return Err(tokenbinding_backend::Error::new(
+                        kind,
+                        name,
+                        "delete a key",
+                        cause,
+                    )
+                    .into());
+                }
+                backend.delete(&stored)?;
+                deleted += 1;
+                last = Some(stored);
+            }
+        }
+        Ok(deleted)
+    }
+}

@@ -1,0 +1,258 @@
+//! The key map: which stored key belongs to which profile, scope, type and device.
+//!
+//! It is one SQLite database in a folder that nobody else may write to, shared by every process of
+//! its user. A key is in it before it is first used, so that no key that was ever shown is lost,
+//! and nothing damaged is ever replaced in silence.
+
+mod error;
+mod open;
+mod row;
+mod schema;
+
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::{Mutex, PoisonError},
+};
+
+use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
+use tokenbinding_backend::{KeyId, KeyType, Profile};
+
+use self::{error::Attempt as _, row::COLUMNS};
+pub use self::{
+    error::{StoreError, StoreErrorKind},
+    row::{DamagedRow, KeyRow, SetAsideRow},
+};
+
+/// What became of a row that was to be added.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Added {
+    /// It is in the map.
+    New,
+    /// Another row was there first and stays.
+    Existing(KeyRow),
+}
+
+/// An open key map. Threads may share it; processes open it each for itself.
+pub struct KeyMap {
+    path: Option<PathBuf>,
+    connection: Mutex<Connection>,
+}
+
+impl fmt::Debug for KeyMap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("KeyMap").field(&self.path).finish()
+    }
+}
+
+impl KeyMap {
+    /// Runs `work` on the connection; what fails becomes an error that names the file.
+    fn run<T>(
+        &self,
+        operation: &'static str,
+        work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let mut connection = self
+            .connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        work(&mut connection).attempt(operation, self.path.as_deref())
+    }
+
+    /// The row of a key on one device.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn get(
+        &self,
+        id: &KeyId,
+        kind: KeyType,
+        device: &str,
+    ) -> Result<Option<KeyRow>, StoreError> {
+        self.run("look up a key", |connection| {
+            get(connection, id, kind, device)
+        })
+    }
+
+    /// The rows of `id` in all key types and on all devices.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn rows_of(&self, id: &KeyId) -> Result<Vec<KeyRow>, StoreError> {
+        self.run("look up keys", |connection| {
+            let sql = format!("SELECT {COLUMNS} FROM keys WHERE profile = ?1 AND scope = ?2");
+            let mut statement = connection.prepare_cached(&sql)?;
+            let rows = statement.query_map([id.profile().name(), id.scope()], KeyRow::read)?;
+            rows.collect()
+        })
+    }
+
+    /// Every row of a profile, by scope.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn rows(&self, profile: &Profile) -> Result<Vec<KeyRow>, StoreError> {
+        self.run("list keys", |connection| {
+            let sql = format!(
+                "SELECT {COLUMNS} FROM keys WHERE profile = ?1 ORDER BY scope, key_type DESC, device"
+            );
+            let mut statement = connection.prepare(&sql)?;
+            let rows = statement.query_map([profile.name()], KeyRow::read)?;
+            rows.collect()
+        })
+    }
+
+    /// Adds a row unless the key has one on that device already; once this returns, it is safe on
+    /// disk.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the row is not in the map then.
+    pub fn add(&self, row: &KeyRow) -> Result<Added, StoreError> {
+        self.run("store a key", |connection| {
+            let transaction = immediate(connection)?;
+            let sql = format!(
+                "INSERT INTO keys ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
+                 ON CONFLICT DO NOTHING"
+            );
+            let values = params![
+                row.id.profile().name(),
+                row.id.scope(),
+                row.kind.octet(),
+                row.device,
+                row.provider,
+                row.stored,
+                row.created,
+            ];
+            let added = transaction.prepare_cached(&sql)?.execute(values)?;
+            if added == 1 {
+                transaction.commit()?;
+                return Ok(Added::New);
+            }
+            let existing = get(&transaction, &row.id, row.kind, &row.device)?;
+            existing
+                .map(Added::Existing)
+                .ok_or(rusqlite::Error::QueryReturnedNoRows)
+        })
+    }
+
+    /// Takes a row out of use and keeps it apart with the `reason`. Does nothing when the map does
+    /// not hold this very row any more.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the row is still in use then.
+    pub fn set_aside(&self, row: &KeyRow, reason: &str) -> Result<(), StoreError> {
+        self.run("set a key aside", |connection| {
+            let transaction = immediate(connection)?;
+            let sql = format!(
+                "INSERT INTO set_aside ({COLUMNS}, reason, since) \
+                 SELECT {COLUMNS}, ?6, unixepoch() FROM keys WHERE {THIS_ROW}"
+            );
+            let [profile, scope, device] = [row.id.profile().name(), row.id.scope(), &row.device];
+            let values = params![profile, scope, row.kind.octet(), device, row.stored, reason];
+            transaction.execute(&sql, values)?;
+            remove(&transaction, row)?;
+            transaction.commit()
+        })
+    }
+
+    /// The rows of a profile that were set aside, the oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn set_aside_rows(&self, profile: &Profile) -> Result<Vec<SetAsideRow>, StoreError> {
+        self.run("list keys that were set aside", |connection| {
+            let sql = format!(
+                "SELECT {COLUMNS}, reason, since FROM set_aside WHERE profile = ?1 ORDER BY id"
+            );
+            let mut statement = connection.prepare(&sql)?;
+            let rows = statement.query_map([profile.name()], SetAsideRow::read)?;
+            rows.collect()
+        })
+    }
+
+    /// Removes the rows of a profile that were set aside and tells how many there were.
+    ///
+    /// # Errors
+    /// [`StoreError`]; no row is removed then.
+    pub fn prune(&self, profile: &Profile) -> Result<usize, StoreError> {
+        self.run("prune the keys that were set aside", |connection| {
+            let sql = "DELETE FROM set_aside WHERE profile = ?1";
+            let pruned = connection.execute(sql, [profile.name()])?;
+            forget_deleted(connection);
+            Ok(pruned)
+        })
+    }
+
+    /// Removes exactly these rows for good: they are overwritten on disk. A row that the map does
+    /// not hold any more is passed over.
+    ///
+    /// # Errors
+    /// [`StoreError`]; no row is removed then.
+    pub fn remove(&self, rows: &[KeyRow]) -> Result<(), StoreError> {
+        self.run("delete keys", |connection| {
+            let transaction = immediate(connection)?;
+            for row in rows {
+                remove(&transaction, row)?;
+            }
+            transaction.commit()?;
+            forget_deleted(connection);
+            Ok(())
+        })
+    }
+
+    /// A number that changes whenever another connection has changed the map.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn data_version(&self) -> Result<i64, StoreError> {
+        self.run("look for changes", |connection| {
+            connection
+                .prepare_cached("PRAGMA data_version")?
+                .query_row([], |row| row.get(0))
+        })
+    }
+}
+
+/// Starts a transaction that takes the write lock at once, so that it cannot fail half-way for
+/// another's.
+fn immediate(connection: &mut Connection) -> rusqlite::Result<rusqlite::Transaction<'_>> {
+    connection.transaction_with_behavior(TransactionBehavior::Immediate)
+}
+
+fn get(
+    connection: &Connection,
+    id: &KeyId,
+    kind: KeyType,
+    device: &str,
+) -> rusqlite::Result<Option<KeyRow>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM keys \
+         WHERE profile = ?1 AND scope = ?2 AND key_type = ?3 AND device = ?4"
+    );
+    let key = params![id.profile().name(), id.scope(), kind.octet(), device];
+    connection
+        .prepare_cached(&sql)?
+        .query_row(key, KeyRow::read)
+        .optional()
+}
+
+/// This very row, and none that has taken its place.
+const THIS_ROW: &str =
+    "profile = ?1 AND scope = ?2 AND key_type = ?3 AND device = ?4 AND stored = ?5";
+
+fn remove(connection: &Connection, row: &KeyRow) -> rusqlite::Result<()> {
+    let [profile, scope, device] = [row.id.profile().name(), row.id.scope(), &row.device];
+    let values = params![profile, scope, row.kind.octet(), device, row.stored];
+    let sql = format!("DELETE FROM keys WHERE {THIS_ROW}");
+    connection.prepare_cached(&sql)?.execute(values)?;
+    Ok(())
+}
+
+/// Moves what was deleted out of the write-ahead log as well. When a reader is in the way, the
+/// next checkpoint does it: the deletion itself is done.
+fn forget_deleted(connection: &Connection) {
+    let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
+    if let Err(error) = connection.query_row(checkpoint, [], |_| Ok(())) {
+        tracing::debug!(%error, "deleted rows stay in the write-ahead log for now");
+    }
+}

@@ -1,0 +1,170 @@
+//! Opening the key map, and making it the first time: whole or not at all.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io,
+    os::unix::fs::OpenOptionsExt as _,
+    path::Path,
+    sync::Mutex,
+    time::Duration,
+};
+
+use rusqlite::{Connection, OpenFlags};
+use tokenbinding_backend::private::{self, PrivateError};
+
+use super::{
+    KeyMap, StoreError, StoreErrorKind,
+    error::Attempt as _,
+    schema::{self, APPLICATION_ID, Migrated},
+};
+
+/// The key map's file in the folder of the store.
+const FILE: &str = "keys.db";
+/// Where it is made before it takes its name.
+const NEW_FILE: &str = "keys.db.new";
+/// SQLite's write-ahead log beside it.
+const WAL_FILE: &str = "keys.db-wal";
+/// How long to wait for another process' write.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Bytes of SQLite's own header: a shorter file is no database.
+const SQLITE_HEADER_LEN: u64 = 100;
+
+const OPEN: &str = "open the key map";
+const MAKE: &str = "make the key map";
+
+impl KeyMap {
+    /// Opens the key map in the folder `dir` and makes both when they are not there.
+    ///
+    /// # Errors
+    /// [`StoreError`] when others may write to the folder or use the file, when the file is damaged,
+    /// no key map, or of a later version, and when the system refuses. Nothing that was there is
+    /// changed or replaced then.
+    pub fn open(dir: &Path) -> Result<Self, StoreError> {
+        let path = dir.join(FILE);
+        private::ensure_dir(dir).attempt(OPEN, Some(&path))?;
+        if !is_there(&path)? {
+            make(dir, &path)?;
+        }
+        private::check_file(&path).attempt(OPEN, Some(&path))?;
+        let length = path.metadata().map_or(0, |metadata| metadata.len());
+        if length < SQLITE_HEADER_LEN {
+            let kind = StoreErrorKind::Corrupt(format!("it has {length} bytes"));
+            return Err(StoreError::new(Some(&path), OPEN, kind));
+        }
+        let mut connection = connect(&path).attempt(OPEN, Some(&path))?;
+        let found = application_id(&connection).attempt(OPEN, Some(&path))?;
+        if found != APPLICATION_ID {
+            let kind = StoreErrorKind::Corrupt(format!("its application id is {found:#x}"));
+            return Err(StoreError::new(Some(&path), OPEN, kind));
+        }
+        migrate(&mut connection, &path)?;
+        Ok(Self {
+            path: Some(path),
+            connection: Mutex::new(connection),
+        })
+    }
+
+    /// A key map in memory, gone when it is dropped.
+    ///
+    /// # Errors
+    /// [`StoreError`] when there is no memory for it.
+    pub fn in_memory() -> Result<Self, StoreError> {
+        let mut connection = Connection::open_in_memory().attempt(MAKE, None)?;
+        schema::migrate(&mut connection, schema::STEPS).attempt(MAKE, None)?;
+        Ok(Self {
+            path: None,
+            connection: Mutex::new(connection),
+        })
+    }
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(PATIENCE)?;
+    connection.pragma_update(None, "secure_delete", true)?;
+    // A key is shown only after it has reached the disk.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    Ok(connection)
+}
+
+fn application_id(connection: &Connection) -> rusqlite::Result<i32> {
+    connection.pragma_query_value(None, "application_id", |row| row.get(0))
+}
+
+fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    match schema::migrate(connection, schema::STEPS).attempt(OPEN, Some(path))? {
+        Migrated::UpToDate => Ok(()),
+        Migrated::Newer { version } => {
+            let kind = StoreErrorKind::Newer { version };
+            Err(StoreError::new(Some(path), OPEN, kind))
+        }
+    }
+}
+
+fn is_there(path: &Path) -> Result<bool, StoreError> {
+    let io = |source| PrivateError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    path.try_exists().map_err(io).attempt(OPEN, Some(path))
+}
+
+/// Makes the key map under another name and lets it take its own when it is whole. One process at
+/// a time does so; the others find it made.
+fn make(dir: &Path, path: &Path) -> Result<(), StoreError> {
+    let io = |path: &Path| {
+        let path = path.to_owned();
+        |source| PrivateError::Io { path, source }
+    };
+    let lock = File::open(dir).map_err(io(dir)).attempt(MAKE, Some(path))?;
+    lock.lock().map_err(io(dir)).attempt(MAKE, Some(path))?;
+    if is_there(path)? {
+        return Ok(());
+    }
+    let wal = dir.join(WAL_FILE);
+    if is_there(&wal)? {
+        return Err(StoreError::new(
+            Some(path),
+            MAKE,
+            StoreErrorKind::Missing(wal),
+        ));
+    }
+    let new = dir.join(NEW_FILE);
+    // Left behind by a process that died here: it never held a key.
+    remove_if_there(&new)
+        .map_err(io(&new))
+        .attempt(MAKE, Some(path))?;
+    fill(&new).attempt(MAKE, Some(path))?;
+    fs::rename(&new, path)
+        .map_err(io(path))
+        .attempt(MAKE, Some(path))?;
+    private::sync_dir(dir).attempt(MAKE, Some(path))
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Makes an empty key map for this user alone. SQLite gives its other files the same mode.
+fn fill(path: &Path) -> Result<(), StoreErrorKind> {
+    let options = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path);
+    drop(options.map_err(|source| PrivateError::Io {
+        path: path.to_owned(),
+        source,
+    })?);
+    let mut connection = connect(path)?;
+    connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+    schema::migrate(&mut connection, schema::STEPS)?;
+    // The last change: it stays with the file, and closing leaves no log beside it.
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.close().map_err(|(_, error)| error)?;
+    Ok(())
+}
