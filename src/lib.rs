@@ -11,6 +11,7 @@ mod ekm;
 mod error;
 mod provider;
 mod scope;
+pub mod survey;
 
 pub use binder::{Binder, GeneratedBinding, KeyChoice, KeyDescription};
 pub use config::{Config, ProviderChoice};

@@ -10,7 +10,7 @@ use tokenbinding_backend::Backend;
 use crate::{Config, Error, ProviderChoice};
 
 /// Opens a provider's device.
-type Open = Box<dyn Fn() -> Result<Arc<dyn Backend>, Error> + Send + Sync>;
+pub(crate) type Open = Box<dyn Fn() -> Result<Arc<dyn Backend>, Error> + Send + Sync>;
 
 /// A provider that is opened when it is first needed.
 struct Provider {
@@ -134,12 +134,20 @@ fn automatic(config: &Config) -> impl Iterator<Item = ProviderChoice> {
 }
 
 /// What opens a provider by its configuration; `None` when this build has not got it.
-fn opener(choice: ProviderChoice, config: &Config) -> Option<Open> {
+pub(crate) fn opener(choice: ProviderChoice, config: &Config) -> Option<Open> {
     match choice {
         #[cfg(feature = "software")]
         ProviderChoice::Software => Some(software::opener(config.clone())),
         _ => None,
     }
+}
+
+/// Whether the software keystore is not there yet and would be made by opening it.
+pub(crate) fn would_be_made(config: &Config) -> bool {
+    #[cfg(feature = "software")]
+    return software::would_be_made(config);
+    #[cfg(not(feature = "software"))]
+    return false;
 }
 
 #[cfg(feature = "software")]
@@ -164,6 +172,13 @@ mod software {
             };
             Ok(Arc::new(backend?))
         })
+    }
+
+    pub(super) fn would_be_made(config: &Config) -> bool {
+        match source(config) {
+            Ok(MasterSource::Credential(_)) | Err(_) => false,
+            Ok(source) => !source.path().exists(),
+        }
     }
 
     fn source(config: &Config) -> Result<MasterSource, Error> {

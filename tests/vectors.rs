@@ -8,7 +8,7 @@ use p256::elliptic_curve::sec1::ToSec1Point as _;
 use serde::Deserialize;
 use tokenbinding::{
     Ekm, KeyType, Policy, Rejection, TokenBindingId, TokenBindingMessage, TokenBindingType,
-    VerifiedBindings, Verifier, header,
+    VerifiedBinding, VerifiedBindings, Verifier, header,
     message::{Tbh, TokenBindingKeyParameters},
 };
 use tokenbinding_backend::P256PublicKey;
@@ -165,10 +165,7 @@ fn unknown_entries_are_reported_or_skipped() {
         let verified = Vector::named("project.json", name)
             .verify(Policy::Default)
             .unwrap();
-        verified
-            .iter()
-            .map(|binding| binding.binding_type())
-            .collect()
+        verified.iter().map(VerifiedBinding::binding_type).collect()
     };
     let provided = TokenBindingType::Provided;
     assert_eq!(types("S4"), [provided, TokenBindingType::Other(0x7f)]);

@@ -52,7 +52,7 @@ pub enum StoreErrorKind {
     #[error("it cannot be written to: make its folder writable, or name another with --store")]
     ReadOnly,
     /// Anything else.
-    #[error("{0}: see that its folder is there and its file system is sound")]
+    #[error("{0}: see that its folder is there and its file system is sound and has space")]
     Sqlite(rusqlite::Error),
 }
 
@@ -98,6 +98,11 @@ impl std::error::Error for StoreError {
 
 impl From<rusqlite::Error> for StoreErrorKind {
     fn from(error: rusqlite::Error) -> Self {
+        // The shared index of the write-ahead log finds no room before the log does.
+        let code = error.sqlite_error().map(|error| error.extended_code);
+        if code == Some(rusqlite::ffi::SQLITE_IOERR_SHMSIZE) {
+            return Self::Full;
+        }
         match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
             Some(ErrorCode::DiskFull) => Self::Full,

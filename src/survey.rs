@@ -1,0 +1,73 @@
+//! What each provider is on this machine, without making anything.
+
+use tokenbinding_backend::BackendInfo;
+
+use crate::{
+    Config, Error, ProviderChoice,
+    provider::{opener, would_be_made},
+};
+
+/// What a provider is on this machine.
+#[derive(Debug)]
+pub struct ProviderStatus {
+    /// Which provider.
+    pub provider: ProviderChoice,
+    /// How it is.
+    pub state: ProviderState,
+}
+
+/// How a provider is.
+#[derive(Debug)]
+pub enum ProviderState {
+    /// It can be used.
+    Usable(BackendInfo),
+    /// It can be used, and is made when it is first used.
+    MadeAtFirstUse,
+    /// It is not configured.
+    NotConfigured {
+        /// What to do to use it.
+        remedy: &'static str,
+    },
+    /// It cannot be used; the error says why and what to do about it.
+    Unusable(Error),
+}
+
+impl ProviderState {
+    /// Whether it can be used.
+    #[must_use]
+    pub const fn is_usable(&self) -> bool {
+        matches!(self, Self::Usable(_) | Self::MadeAtFirstUse)
+    }
+}
+
+/// Tells how each provider is, in the order in which `auto` looks for one.
+#[must_use]
+pub fn survey(config: &Config) -> Vec<ProviderStatus> {
+    [
+        ProviderChoice::Tpm,
+        ProviderChoice::Pkcs11,
+        ProviderChoice::Software,
+    ]
+    .map(|provider| ProviderStatus {
+        provider,
+        state: state(provider, config),
+    })
+    .into()
+}
+
+fn state(provider: ProviderChoice, config: &Config) -> ProviderState {
+    let Some(open) = opener(provider, config) else {
+        return ProviderState::Unusable(Error::NotBuiltIn { provider });
+    };
+    if provider == ProviderChoice::Pkcs11 && config.pkcs11.uri.is_none() {
+        return ProviderState::NotConfigured {
+            remedy: "name a token with --pkcs11-uri",
+        };
+    }
+    if provider == ProviderChoice::Software && would_be_made(config) {
+        return ProviderState::MadeAtFirstUse;
+    }
+    open().map_or_else(ProviderState::Unusable, |backend| {
+        ProviderState::Usable(backend.info().clone())
+    })
+}
