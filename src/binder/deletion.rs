@@ -135,6 +135,11 @@ impl Binder {
         for &kind in &backend.info().key_types {
             let mut last = None;
             while let Some(stored) = backend.find(id, kind)? {
+                let row = self.map.get(id, kind, &backend.info().device)?;
+                if row.is_some_and(|row| row.holds(&stored)) {
+                    // Another process has made it since.
+                    break;
+                }
                 if last.as_ref() == Some(&stored) {
                     let cause = "the token says that it deleted a key, and still finds it";
                     let name = backend.info().name;
