@@ -1,15 +1,7 @@
 //! The generator on the software keystore: what it makes, shares, keeps apart and forgets.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{
-    collections::HashSet,
-    fs,
-    os::unix::fs::PermissionsExt as _,
-    path::Path,
-    sync::Barrier,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{collections::HashSet, fs, os::unix::fs::PermissionsExt as _, path::Path};
 
 use tempfile::TempDir;
 use tokenbinding::{
@@ -198,26 +190,6 @@ fn deleting_where_there_is_no_key_is_told() {
     assert!(matches!(error, Error::NotFound { .. }), "{error}");
 }
 
-/// A second is what is promised; the test allows two, for a machine that has other things to do.
-#[test]
-fn another_process_stops_using_a_deleted_key_within_a_second() {
-    let dir = folder();
-    let (here, there) = (open(&dir), open(&dir));
-    let old = id(&here, A);
-    assert_eq!(id(&there, A), old);
-    here.delete(A).unwrap();
-    let deadline = Instant::now() + Duration::from_secs(2);
-    let new = loop {
-        let key = there.generate_binding(A, P256, PROVIDED, &ekm()).unwrap();
-        if key.key().id != old {
-            break key.key().id.clone();
-        }
-        assert!(Instant::now() < deadline, "the deleted key is still used");
-        thread::yield_now();
-    };
-    assert_eq!(id(&here, A), new);
-}
-
 #[test]
 fn deleting_everything_leaves_no_key_of_the_profile() {
     let dir = folder();
@@ -298,49 +270,4 @@ fn a_wrong_passphrase_opens_nothing_and_changes_nothing() {
     };
     assert_eq!(error.kind(), ErrorKind::PinIncorrect);
     assert_eq!(id(&with("right").unwrap(), A), made);
-}
-
-#[test]
-fn threads_that_ask_at_once_get_one_key() {
-    let dir = folder();
-    let binder = open(&dir);
-    let barrier = Barrier::new(16);
-    let keys: Vec<_> = thread::scope(|scope| {
-        let ask = || {
-            barrier.wait();
-            binder.id(A, P256).unwrap()
-        };
-        let threads: Vec<_> = (0..16).map(|_| scope.spawn(ask)).collect();
-        threads.into_iter().map(|t| t.join().unwrap()).collect()
-    });
-    assert!(keys.iter().all(|key| key.id == keys[0].id));
-    assert_eq!(keys.iter().filter(|key| key.created).count(), 1);
-    assert_eq!(binder.list().unwrap().len(), 1);
-}
-
-#[test]
-fn two_connections_that_race_end_with_one_key_for_each_target() {
-    let dir = folder();
-    let barrier = Barrier::new(2);
-    let race = || {
-        let binder = open(&dir);
-        let targets = (0..20).map(|i| format!("https://{i}.example/"));
-        let ask = |target: String| {
-            barrier.wait();
-            id(&binder, &target)
-        };
-        targets.map(ask).collect::<Vec<_>>()
-    };
-    let (one, two) = thread::scope(|scope| {
-        let (one, two) = (scope.spawn(race), scope.spawn(race));
-        (one.join().unwrap(), two.join().unwrap())
-    });
-    assert_eq!(one, two);
-    assert_eq!(open(&dir).list().unwrap().len(), 20);
-}
-
-#[test]
-fn a_binder_may_be_shared_between_threads() {
-    fn shareable<T: Send + Sync + 'static>() {}
-    shareable::<Binder>();
 }

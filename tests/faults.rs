@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 use tokenbinding::{
     Binder, Ekm, Error, KeyType, Profile, TokenBindingId, TokenBindingType, Verifier,
-    binder::Deleted, key_map::KeyMap,
+    key_map::KeyMap,
 };
 use tokenbinding_backend::{
     Backend as _, ErrorKind, PublicKey,
@@ -213,17 +213,6 @@ fn a_key_whose_creation_was_answered_by_nobody_is_adopted_by_the_next_call() {
 }
 
 #[test]
-fn a_key_whose_creation_was_answered_by_nobody_can_be_deleted() {
-    let machine = Machine::new(Processes::One);
-    let kind = FaultKind::AnswerLost(ErrorKind::DeviceRemoved);
-    machine.device.inject(Some(Fault { call: 1, kind }));
-    let binder = machine.open();
-    assert!(generate(&binder, A).is_err());
-    assert_eq!(binder.delete(A).unwrap().keys, 1);
-    assert_eq!(machine.device.keys(), []);
-}
-
-#[test]
 fn a_bad_signature_is_an_error_and_the_key_stays() {
     let machine = Machine::new(Processes::One);
     let binder = machine.open();
@@ -269,19 +258,4 @@ fn a_key_that_is_set_aside_by_one_thread_is_not_set_aside_again() {
     });
     assert!(ids.iter().all(|id| *id == ids[0]));
     assert_eq!((machine.set_aside(), machine.device.keys().len()), (1, 1));
-}
-
-#[test]
-fn a_key_that_the_device_does_not_let_go_of_stays_in_the_map() {
-    let machine = Machine::new(Processes::One);
-    let binder = machine.open();
-    let id = generate(&binder, A).unwrap();
-    let kind = FaultKind::Fails(ErrorKind::DeviceRemoved);
-    machine.device.inject(Some(Fault { call: 0, kind }));
-    assert!(binder.delete_all().is_err());
-    assert_eq!(generate(&binder, A).unwrap(), id);
-    let keys = 1;
-    let unreachable = Vec::new();
-    let deleted = Deleted { keys, unreachable };
-    assert_eq!(binder.delete_all().unwrap(), deleted);
 }

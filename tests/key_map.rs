@@ -206,6 +206,16 @@ fn only_this_very_row_is_removed() {
     assert_eq!(rows(&map), [present]);
 }
 
+#[test]
+fn a_row_that_was_set_aside_is_removed_like_one_in_use() {
+    let map = KeyMap::in_memory().unwrap();
+    let lost = row("host:a", "lost");
+    map.add(&lost).unwrap();
+    map.set_aside(&lost, "cleared").unwrap();
+    map.remove(&[lost]).unwrap();
+    assert!(map.set_aside_rows(&Profile::default()).unwrap().is_empty());
+}
+
 /// Rows move between pages as the map grows: no copy may stay behind in any of them.
 #[test]
 fn the_bytes_of_a_removed_row_are_in_no_file_of_the_folder() {
