@@ -19,10 +19,11 @@ const A: &str = "https://a.example/";
 
 type Event = Box<dyn FnOnce() + Send>;
 
-/// A backend during whose next call something else happens: just after a key was created, or just
-/// after one was deleted.
+/// A backend during whose next call something else happens: just before or after a key is created,
+/// or just after one was deleted.
 struct Interrupted {
     inner: Arc<FakeBackend>,
+    before_create: Mutex<Option<Event>>,
     after_create: Mutex<Option<Event>>,
     after_delete: Mutex<Option<Event>>,
 }
@@ -48,6 +49,7 @@ impl Backend for Interrupted {
     }
 
     fn create(&self, id: &KeyId, kind: KeyType) -> Result<(StoredKey, Arc<dyn DeviceKey>)> {
+        Self::happen(&self.before_create);
         let created = self.inner.create(id, kind);
         Self::happen(&self.after_create);
         created
@@ -82,6 +84,7 @@ impl Machine {
         let device = FakeDevice::new("1");
         let ours = Arc::new(Interrupted {
             inner: device.open(),
+            before_create: Mutex::default(),
             after_create: Mutex::default(),
             after_delete: Mutex::default(),
         });
@@ -114,6 +117,17 @@ impl Machine {
 
 fn binder(store: &Path, backend: Arc<dyn Backend>) -> Binder {
     Binder::with_backend(KeyMap::open(store).unwrap(), backend)
+}
+
+/// The other makes the key between our look for it and our making it.
+#[test]
+fn who_comes_second_destroys_his_own_key_and_takes_the_other() {
+    let machine = Machine::new();
+    let theirs = machine.other_asks(&machine.ours.before_create, KeyChoice::Type(P256));
+    let ours = machine.ours().id(A, P256).unwrap();
+    assert_eq!(theirs.lock().unwrap().as_ref(), Some(&ours.id));
+    assert!(!ours.created);
+    assert_eq!(machine.device.keys().len(), 1);
 }
 
 /// The other finds our key on the token before we have put it into the map, and puts it there.
