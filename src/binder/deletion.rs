@@ -31,8 +31,8 @@ pub struct UnreachableKey {
 }
 
 impl Binder {
-    /// Deletes the keys of `target`, of every type, from their devices and the map. They never
-    /// come back; other processes stop using them within a second.
+    /// Deletes the keys of `target`, of every type, in use or set aside, from their devices and the
+    /// map. They never come back; other processes stop using them within a second.
     ///
     /// With `auto` this goes for every provider, otherwise for the named one.
     ///
