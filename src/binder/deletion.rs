@@ -1,6 +1,6 @@
 //! Deleting keys: first on their device, then in the map, so that none can come back.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use tokenbinding_backend::{Backend, ErrorKind, KeyId, KeyType};
 
@@ -31,8 +31,8 @@ pub struct UnreachableKey {
 }
 
 impl Binder {
-    /// Deletes the keys of `target`, of every type, from their devices and the map. They never
-    /// come back; other processes stop using them within a second.
+    /// Deletes the keys of `target`, of every type, in use or set aside, from their devices and the
+    /// map. They never come back; other processes stop using them within a second.
     ///
     /// With `auto` this goes for every provider, otherwise for the named one.
     ///
@@ -42,7 +42,8 @@ impl Binder {
     pub fn delete(&self, target: &str) -> Result<Deleted, Error> {
         let scope = self.scope(target)?;
         let id = self.key_id(&scope);
-        let mut deleted = self.delete_rows(self.map.rows_of(&id)?)?;
+        let rows = self.with_set_aside(self.map.rows_of(&id)?, |row| row.id == id)?;
+        let mut deleted = self.delete_rows(rows)?;
         deleted.keys += self.delete_unknown_to_the_map(&id)?;
         if deleted == Deleted::default() {
             return Err(Error::NotFound { scope });
@@ -55,7 +56,31 @@ impl Binder {
     /// # Errors
     /// Whatever kept a device or the map from it. What was not deleted is still there.
     pub fn delete_all(&self) -> Result<Deleted, Error> {
-        self.delete_rows(self.map.rows(&self.profile)?)
+        self.delete_rows(self.with_set_aside(self.map.rows(&self.profile)?, |_| true)?)
+    }
+
+    /// Adds the rows that were set aside: their device may have the keys after all, or what is
+    /// stored may bring them back.
+    fn with_set_aside(
+        &self,
+        mut rows: Vec<KeyRow>,
+        wanted: impl Fn(&KeyRow) -> bool,
+    ) -> Result<Vec<KeyRow>, Error> {
+        let aside = self.map.set_aside_rows(&self.profile)?;
+        rows.extend(aside.into_iter().map(|aside| aside.row).filter(wanted));
+        // A key that was taken up again is there twice.
+        let mut seen = HashSet::new();
+        rows.retain(|row| {
+            let KeyRow {
+                id,
+                kind,
+                device,
+                stored,
+                ..
+            } = row;
+            seen.insert((id.clone(), *kind, device.clone(), stored.clone()))
+        });
+        Ok(rows)
     }
 
     /// Removes keys that cannot be used any more: those that were set aside, and those whose
@@ -135,6 +160,11 @@ impl Binder {
         for &kind in &backend.info().key_types {
             let mut last = None;
             while let Some(stored) = backend.find(id, kind)? {
+                let row = self.map.get(id, kind, &backend.info().device)?;
+                if row.is_some_and(|row| row.holds(&stored)) {
+                    // Another process has made it since.
+                    break;
+                }
                 if last.as_ref() == Some(&stored) {
                     let cause = "the token says that it deleted a key, and still finds it";
                     let name = backend.info().name;

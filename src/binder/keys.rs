@@ -238,8 +238,9 @@ impl Binder {
         }
     }
 
-    /// Makes a key and puts it into the map. Who comes second destroys his own and takes the other;
-    /// the answer tells whether the key is this call's. `None` when the other's is gone already.
+    /// Makes a key and puts it into the map. Who comes second destroys his own and takes the other,
+    /// unless the other found this very key on the token and put it into the map. The answer tells
+    /// whether the key is this call's. `None` when the other's is gone already.
     fn make(&self, scope: &Scope, kind: KeyType) -> Result<Option<(Arc<OpenKey>, bool)>, Error> {
         let id = self.key_id(scope);
         let backend = self.providers.main();
@@ -247,6 +248,9 @@ impl Binder {
         let row = self.row(&id, &stored);
         match self.map.add(&row) {
             Ok(Added::New) => Ok(Some((OpenKey::new(row, key, &**backend), true))),
+            Ok(Added::Existing(adopted)) if adopted.holds(&stored) => {
+                Ok(Some((OpenKey::new(adopted, key, &**backend), true)))
+            }
             Ok(Added::Existing(_)) => {
                 self.destroy_unused(&stored);
                 let other = self.open_row_of(backend, &id, kind)?;

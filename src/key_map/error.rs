@@ -114,7 +114,8 @@ impl From<rusqlite::Error> for StoreErrorKind {
                 // A row or a column that our own tables cannot hold.
                 rusqlite::Error::FromSqlConversionFailure(..)
                 | rusqlite::Error::IntegralValueOutOfRange(..)
-                | rusqlite::Error::InvalidColumnType(..) => Self::Corrupt(error.to_string()),
+                | rusqlite::Error::InvalidColumnType(..)
+                | rusqlite::Error::Utf8Error(..) => Self::Corrupt(error.to_string()),
                 error => Self::Sqlite(error),
             },
         }

@@ -150,7 +150,7 @@ impl KeyMap {
             let [profile, scope, device] = [row.id.profile().name(), row.id.scope(), &row.device];
             let values = params![profile, scope, row.kind.octet(), device, row.stored, reason];
             transaction.execute(&sql, values)?;
-            remove(&transaction, row)?;
+            remove(&transaction, "keys", row)?;
             transaction.commit()
         })
     }
@@ -183,8 +183,8 @@ impl KeyMap {
         })
     }
 
-    /// Removes exactly these rows for good: they are overwritten on disk. A row that the map does
-    /// not hold any more is passed over.
+    /// Removes exactly these rows for good, in use or set aside: they are overwritten on disk. A row
+    /// that the map does not hold any more is passed over.
     ///
     /// # Errors
     /// [`StoreError`]; no row is removed then.
@@ -192,7 +192,8 @@ impl KeyMap {
         self.run("delete keys", |connection| {
             let transaction = immediate(connection)?;
             for row in rows {
-                remove(&transaction, row)?;
+                remove(&transaction, "keys", row)?;
+                remove(&transaction, "set_aside", row)?;
             }
             transaction.commit()?;
             forget_deleted(connection);
@@ -240,10 +241,10 @@ fn get(
 const THIS_ROW: &str =
     "profile = ?1 AND scope = ?2 AND key_type = ?3 AND device = ?4 AND stored = ?5";
 
-fn remove(connection: &Connection, row: &KeyRow) -> rusqlite::Result<()> {
+fn remove(connection: &Connection, table: &str, row: &KeyRow) -> rusqlite::Result<()> {
     let [profile, scope, device] = [row.id.profile().name(), row.id.scope(), &row.device];
     let values = params![profile, scope, row.kind.octet(), device, row.stored];
-    let sql = format!("DELETE FROM keys WHERE {THIS_ROW}");
+    let sql = format!("DELETE FROM {table} WHERE {THIS_ROW}");
     connection.prepare_cached(&sql)?.execute(values)?;
     Ok(())
 }

@@ -102,12 +102,20 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     }
 }
 
+/// Whether there is anything of this name: a link counts even where it leads nowhere, since the map
+/// behind it may only be out of reach.
 fn is_there(path: &Path) -> Result<bool, StoreError> {
-    let io = |source| PrivateError::Io {
-        path: path.to_owned(),
-        source,
-    };
-    path.try_exists().map_err(io).attempt(OPEN, Some(path))
+    match path.symlink_metadata() {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(source) => {
+            let error = PrivateError::Io {
+                path: path.to_owned(),
+                source,
+            };
+            Err(StoreError::new(Some(path), OPEN, error))
+        }
+    }
 }
 
 /// Makes the key map under another name and lets it take its own when it is whole. One process at

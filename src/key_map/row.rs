@@ -68,6 +68,12 @@ impl KeyRow {
         Ok(stored)
     }
 
+    /// Whether it is a row for this very key pair, even if its device stores it in other words.
+    pub(crate) fn holds(&self, stored: &StoredKey) -> bool {
+        self.stored_key()
+            .is_ok_and(|own| own.public_key() == stored.public_key())
+    }
+
     pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         let profile: String = row.get(0)?;
         let profile = Profile::from_str(&profile).map_err(|error| unreadable(0, error))?;
