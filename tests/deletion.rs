@@ -92,11 +92,23 @@ fn a_key_that_was_set_aside_and_taken_up_again_counts_once() {
     let old = id(&binder);
     binder.id(B, P256).unwrap();
     let kind = FaultKind::WrongAnswer;
-    machine.device.inject(Some(Fault { call: 0, kind }));
+    machine
+        .device
+        .inject([0, 1].map(|call| Fault { call, kind }));
     let binder = machine.open();
     assert_eq!((id(&binder), machine.set_aside()), (old, 1));
     assert_eq!(binder.delete(A).unwrap().keys, 1);
     assert_eq!((machine.set_aside(), machine.device.keys().len()), (0, 1));
+}
+
+#[test]
+fn one_wrong_answer_does_not_set_a_key_aside() {
+    let machine = Machine::new();
+    let old = id(&machine.open());
+    machine.open().id(B, P256).unwrap();
+    let kind = FaultKind::WrongAnswer;
+    machine.device.inject([Fault { call: 0, kind }]);
+    assert_eq!((id(&machine.open()), machine.set_aside()), (old, 0));
 }
 
 /// A store that was moved to another device holds what its own device alone can delete.

@@ -93,6 +93,10 @@ impl Binder {
             return Ok((key, false));
         }
         let _alone = self.making_lock(scope, kind);
+        // Another thread may have opened it while this one waited.
+        if let Some(key) = self.cached(scope, kind)? {
+            return Ok((key, false));
+        }
         for _ in 0..ATTEMPTS {
             let generation = self.cache.generation(&self.map)?;
             if let Some(key) = self.find(scope, kind, generation)? {
@@ -166,11 +170,9 @@ impl Binder {
         };
         let reason = match row.stored_key() {
             Err(damaged) => damaged.to_string(),
-            Ok(stored) => match open_same(&**backend, &stored) {
-                Ok(Some(key)) => return Ok(Some(OpenKey::new(row, key, &**backend))),
-                Ok(None) => "the device holds another key in its place".to_owned(),
-                Err(error) if error.kind().is_key_unusable() => error.to_string(),
-                Err(error) => return Err(error.into()),
+            Ok(stored) => match open_surely(&**backend, &stored)? {
+                Ok(key) => return Ok(Some(OpenKey::new(row, key, &**backend))),
+                Err(reason) => reason,
             },
         };
         tracing::warn!(
@@ -274,6 +276,24 @@ impl Binder {
         if let Err(error) = self.providers.main().delete(stored) {
             tracing::warn!(%error, "a key that is not used stays on its device");
         }
+    }
+}
+
+/// Opens a stored key, or says why it is unusable. A device is believed that only when it says so
+/// twice: the key is not used again afterwards.
+fn open_surely(
+    backend: &dyn Backend,
+    stored: &StoredKey,
+) -> tokenbinding_backend::Result<Result<Arc<dyn DeviceKey>, String>> {
+    let try_once = || match open_same(backend, stored) {
+        Ok(Some(key)) => Ok(Ok(key)),
+        Ok(None) => Ok(Err("the device holds another key in its place".to_owned())),
+        Err(error) if error.kind().is_key_unusable() => Ok(Err(error.to_string())),
+        Err(error) => Err(error),
+    };
+    match try_once()? {
+        Ok(key) => Ok(Ok(key)),
+        Err(_) => try_once(),
     }
 }
 

@@ -31,7 +31,7 @@ struct State {
     keys: BTreeMap<u64, Held>,
     next: u64,
     calls: usize,
-    fault: Option<Fault>,
+    faults: Vec<Fault>,
 }
 
 /// A key pair on the device.
@@ -70,10 +70,10 @@ impl FakeDevice {
         })
     }
 
-    /// Plans one fault, in place of any planned before, and counts calls from 0 again.
-    pub fn inject(&self, fault: Option<Fault>) {
+    /// Plans faults, in place of those planned before, and counts calls from 0 again.
+    pub fn inject(&self, faults: impl IntoIterator<Item = Fault>) {
         let mut state = self.lock();
-        state.fault = fault;
+        state.faults = faults.into_iter().collect();
         state.calls = 0;
     }
 
@@ -111,8 +111,9 @@ impl FakeDevice {
         work: impl FnOnce(&mut State, bool) -> Result<T>,
     ) -> Result<T> {
         let mut state = self.lock();
-        let planned = state.fault.filter(|fault| fault.call == state.calls);
+        let now = state.calls;
         state.calls += 1;
+        let planned = state.faults.iter().find(|fault| fault.call == now).copied();
         let fail = |kind| Err(Error::new(kind, NAME, operation, "injected fault"));
         match planned.map(|fault| fault.kind) {
             None => work(&mut state, false),
