@@ -29,9 +29,9 @@ docs:
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --all-features --no-deps --locked
 
 features:
-	RUSTFLAGS='-D warnings' $(CARGO) check -p tokenbinding --no-default-features --locked
-	RUSTFLAGS='-D warnings' $(CARGO) check -p tokenbinding-cli --no-default-features --locked
-	RUSTFLAGS='-D warnings' $(CARGO) check -p tokenbinding-backend --no-default-features --locked
+	$(CARGO) clippy -p tokenbinding --no-default-features --locked -- -D warnings
+	$(CARGO) clippy -p tokenbinding-cli --no-default-features --locked -- -D warnings
+	$(CARGO) clippy -p tokenbinding-backend --no-default-features --locked -- -D warnings
 
 test: setup
 	$(CARGO) $(RUNNER) --workspace --all-features --locked

@@ -2,10 +2,7 @@
 
 use tokenbinding_backend::BackendInfo;
 
-use crate::{
-    Config, Error, ProviderChoice,
-    provider::{opener, would_be_made},
-};
+use crate::{Config, Error, ProviderChoice, provider::opener};
 
 /// What a provider is on this machine.
 #[derive(Debug)]
@@ -64,7 +61,8 @@ fn state(provider: ProviderChoice, config: &Config) -> ProviderState {
             remedy: "name a token with --pkcs11-uri",
         };
     }
-    if provider == ProviderChoice::Software && would_be_made(config) {
+    #[cfg(feature = "software")]
+    if provider == ProviderChoice::Software && crate::provider::software::would_be_made(config) {
         return ProviderState::MadeAtFirstUse;
     }
     open().map_or_else(ProviderState::Unusable, |backend| {

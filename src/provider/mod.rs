@@ -1,5 +1,8 @@
 //! The providers that a binder may use, and which of them holds new keys.
 
+#[cfg(feature = "software")]
+pub(crate) mod software;
+
 use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError},
@@ -138,69 +141,10 @@ pub(crate) fn opener(choice: ProviderChoice, config: &Config) -> Option<Open> {
     match choice {
         #[cfg(feature = "software")]
         ProviderChoice::Software => Some(software::opener(config.clone())),
-        _ => None,
-    }
-}
-
-/// Whether the software keystore is not there yet and would be made by opening it.
-pub(crate) fn would_be_made(config: &Config) -> bool {
-    #[cfg(feature = "software")]
-    return software::would_be_made(config);
-    #[cfg(not(feature = "software"))]
-    return false;
-}
-
-#[cfg(feature = "software")]
-mod software {
-    //! The software keystore by its configuration.
-
-    use std::{env, path::PathBuf, sync::Arc};
-
-    use tokenbinding_backend::Profile;
-    use tokenbinding_software::{MasterSource, SoftwareBackend};
-
-    use super::Open;
-    use crate::{Config, Error, config::MasterKind};
-
-    pub(super) fn opener(config: Config) -> Open {
-        Box::new(move || {
-            let ephemeral = config.profile.as_ref().is_some_and(Profile::is_ephemeral);
-            let backend = if ephemeral {
-                SoftwareBackend::ephemeral()
-            } else {
-                SoftwareBackend::open(&source(&config)?)
-            };
-            Ok(Arc::new(backend?))
-        })
-    }
-
-    pub(super) fn would_be_made(config: &Config) -> bool {
-        match source(config) {
-            Ok(MasterSource::Credential(_)) | Err(_) => false,
-            Ok(source) => !source.path().exists(),
+        _ => {
+            // Not used by a build without providers.
+            let _ = config;
+            None
         }
-    }
-
-    fn source(config: &Config) -> Result<MasterSource, Error> {
-        let configured = &config.software.file;
-        let or_in_store = |name: &str| match configured {
-            Some(path) => Ok(path.clone()),
-            None => config.store_dir().map(|store| store.join(name)),
-        };
-        Ok(match config.software.master.unwrap_or_default() {
-            MasterKind::File => MasterSource::File(or_in_store("software.master")?),
-            MasterKind::Passphrase => MasterSource::Passphrase {
-                file: or_in_store("software.passphrase")?,
-                passphrase: config.pin()?.ok_or(Error::NoPassphrase)?,
-            },
-            MasterKind::Credential => {
-                let handed_over = || {
-                    let dir = PathBuf::from(env::var_os("CREDENTIALS_DIRECTORY")?);
-                    Some(dir.join("tokenbinding-master"))
-                };
-                let path = configured.clone().or_else(handed_over);
-                MasterSource::Credential(path.ok_or(Error::NoCredential)?)
-            }
-        })
     }
 }
