@@ -1,0 +1,112 @@
+//! Which keys are loaded in the TPM, and the saved contexts of those that were.
+//!
+//! A TPM without a resource manager has three object slots. Two keys may stay loaded, so that
+//! signing with one or two targets in turn is one command each; one makes room for the other work,
+//! which needs two slots. A saved context is a cache in memory, never storage: it dies with the
+//! TPM's next reset and is simply tried.
+
+use std::collections::HashMap;
+
+use sha2::{Digest as _, Sha256};
+use tokenbinding_backend::StoredKey;
+use tss_esapi::{handles::KeyHandle, utils::TpmsContext};
+
+use crate::{connection::Connection, failure::Result};
+
+/// The contexts that are kept, of some 1.5 kB each. Beyond them the oldest goes.
+const MAX_SAVED: usize = 1024;
+
+/// Which key: a hash over all that is stored of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Tag([u8; 32]);
+
+impl Tag {
+    pub(crate) fn of(stored: &StoredKey) -> Self {
+        Self(Sha256::digest(stored.encode()).into())
+    }
+}
+
+/// Loaded keys, the one used last at the end, and saved contexts.
+#[derive(Default)]
+pub(crate) struct Slots {
+    loaded: Vec<(Tag, KeyHandle)>,
+    saved: HashMap<Tag, Saved>,
+    clock: u64,
+}
+
+struct Saved {
+    used: u64,
+    context: TpmsContext,
+}
+
+impl Slots {
+    /// The handle of a loaded key, which counts as used now.
+    pub(crate) fn loaded(&mut self, tag: Tag) -> Option<KeyHandle> {
+        let at = self.loaded.iter().position(|(key, _)| *key == tag)?;
+        let key = self.loaded.remove(at);
+        self.loaded.push(key);
+        Some(key.1)
+    }
+
+    pub(crate) fn insert(&mut self, tag: Tag, handle: KeyHandle) {
+        self.loaded.push((tag, handle));
+    }
+
+    pub(crate) fn saved(&mut self, tag: Tag) -> Option<TpmsContext> {
+        self.clock += 1;
+        let saved = self.saved.get_mut(&tag)?;
+        saved.used = self.clock;
+        Some(saved.context.clone())
+    }
+
+    /// Forgets a context that the TPM does not take any more.
+    pub(crate) fn unsave(&mut self, tag: Tag) {
+        self.saved.remove(&tag);
+    }
+
+    fn save(&mut self, tag: Tag, context: TpmsContext) {
+        self.clock += 1;
+        let used = self.clock;
+        self.saved.insert(tag, Saved { used, context });
+        if self.saved.len() > MAX_SAVED {
+            let oldest = self.saved.iter().min_by_key(|(_, saved)| saved.used);
+            if let Some(tag) = oldest.map(|(tag, _)| *tag) {
+                self.saved.remove(&tag);
+            }
+        }
+    }
+
+    /// Forgets what was loaded without asking the TPM, and says which handles those were.
+    pub(crate) fn forget_loaded(&mut self) -> Vec<KeyHandle> {
+        self.loaded.drain(..).map(|(_, handle)| handle).collect()
+    }
+}
+
+impl Connection {
+    /// Leaves at most `keep` keys loaded. The others are saved first, so that they come back by
+    /// one command.
+    pub(crate) fn make_room(&mut self, keep: usize) -> Result<()> {
+        while self.slots.loaded.len() > keep {
+            let (tag, handle) = self.slots.loaded.remove(0);
+            if !self.slots.saved.contains_key(&tag) {
+                let saved = self.run("TPM2_ContextSave", |c| c.context_save(handle.into()));
+                // A key that cannot be saved is derived or loaded anew.
+                if let Ok(context) = saved {
+                    self.slots.save(tag, context);
+                }
+            }
+            self.flush(handle.into());
+        }
+        Ok(())
+    }
+
+    /// Forgets a key for good.
+    pub(crate) fn forget_key(&mut self, tag: Tag) {
+        self.slots.unsave(tag);
+        let at = self.slots.loaded.iter().position(|(key, _)| *key == tag);
+        if let Some(at) = at {
+            let (_, handle) = self.slots.loaded.remove(at);
+            self.flush(handle.into());
+        }
+    }
+}

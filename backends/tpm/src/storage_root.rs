@@ -1,0 +1,184 @@
+//! The storage root that wraps keys: what stands at 0x81000001 if it is a storage key, else one
+//! made for the moment.
+//!
+//! A key is only ever loaded under the root whose Name was recorded with it. The handle is the
+//! one that the TCG's Provisioning Guidance reserves; nothing is put there or taken away.
+
+use tokenbinding_backend::ErrorKind;
+use tss_esapi::{
+    constants::CapabilityType,
+    handles::{KeyHandle, PersistentTpmHandle, TpmHandle},
+    interface_types::resource_handles::Hierarchy,
+    structures::{CapabilityData, CreatePrimaryKeyResult, Public},
+};
+
+use crate::{
+    authorization::{Role, Session},
+    connection::Connection,
+    failure::{Failure, Result},
+    recipe::Root,
+    template,
+};
+
+const PERSISTENT: u32 = 0x8100_0001;
+
+/// What stands at 0x81000001.
+#[derive(Clone, Debug)]
+pub(crate) enum PersistentRoot {
+    /// Nothing, or something that can wrap no key.
+    Absent,
+    /// A storage key.
+    Present(StorageRoot),
+}
+
+/// A storage root that is ready to wrap and load keys.
+#[derive(Clone, Debug)]
+pub(crate) struct StorageRoot {
+    pub(crate) root: Root,
+    pub(crate) handle: KeyHandle,
+    /// The Name of its public area.
+    pub(crate) name: Vec<u8>,
+}
+
+impl StorageRoot {
+    /// Whose authorization its use needs.
+    pub(crate) const fn role(&self) -> Role {
+        match self.root {
+            Root::Persistent => Role::StorageRoot,
+            Root::Owner | Root::Null => Role::Nobody,
+        }
+    }
+}
+
+impl Connection {
+    /// Runs `f` with the storage root at `root`, and flushes it on every path if it was made for
+    /// the moment.
+    pub(crate) fn with_root<T>(
+        &mut self,
+        root: Root,
+        f: impl FnOnce(&mut Self, &StorageRoot) -> Result<T>,
+    ) -> Result<T> {
+        let hierarchy = match root {
+            Root::Persistent => {
+                return match self.persistent_root()? {
+                    PersistentRoot::Present(root) => f(self, &root),
+                    PersistentRoot::Absent => Err(Failure::stated(
+                        ErrorKind::KeyLost,
+                        "the storage root 0x81000001, which wrapped the key, is not there",
+                    )),
+                };
+            }
+            Root::Owner => Hierarchy::Owner,
+            Root::Null => Hierarchy::Null,
+        };
+        let root = self.make_root(root, hierarchy)?;
+        let result = f(self, &root);
+        self.flush(root.handle.into());
+        result
+    }
+
+    /// The root that new lasting keys are wrapped by.
+    pub(crate) fn preferred_root(&mut self) -> Result<Root> {
+        Ok(match self.persistent_root()? {
+            PersistentRoot::Present(_) => Root::Persistent,
+            PersistentRoot::Absent => Root::Owner,
+        })
+    }
+
+    /// What stands at 0x81000001, looked up once per connection.
+    pub(crate) fn persistent_root(&mut self) -> Result<PersistentRoot> {
+        if let Some(root) = &self.persistent_root {
+            return Ok(root.clone());
+        }
+        let root = self.look_up_persistent_root()?;
+        self.persistent_root = Some(root.clone());
+        Ok(root)
+    }
+
+    fn look_up_persistent_root(&mut self) -> Result<PersistentRoot> {
+        if !self.is_occupied(PERSISTENT)? {
+            return Ok(PersistentRoot::Absent);
+        }
+        let handle = PersistentTpmHandle::new(PERSISTENT)
+            .map_err(|error| Failure::of("TPM2_ReadPublic", error))?;
+        let object = self.run("TPM2_ReadPublic", |context| {
+            context.tr_from_tpm_public(TpmHandle::Persistent(handle))
+        })?;
+        let read = self.run("TPM2_ReadPublic", |context| {
+            // An object that tss-esapi cannot read is no storage key that we could use.
+            match context.read_public(object.into()) {
+                Err(tss_esapi::Error::WrapperError(_)) => Ok(None),
+                read => read.map(Some),
+            }
+        })?;
+        let Some((_, name, _)) = read.filter(|(public, ..)| template::is_storage_key(public))
+        else {
+            self.abandon(object);
+            tracing::info!("0x81000001 is no storage key; a storage root is made when needed");
+            return Ok(PersistentRoot::Absent);
+        };
+        self.set_auth(object, Role::StorageRoot)?;
+        Ok(PersistentRoot::Present(StorageRoot {
+            root: Root::Persistent,
+            handle: object.into(),
+            name: name.value().to_vec(),
+        }))
+    }
+
+    /// Whether there is an object at `handle`. Asking for it directly would make the TSS complain
+    /// on standard error.
+    fn is_occupied(&mut self, handle: u32) -> Result<bool> {
+        let (data, _) = self.run("TPM2_GetCapability", |context| {
+            context.get_capability(CapabilityType::Handles, handle, 1)
+        })?;
+        let CapabilityData::Handles(handles) = data else {
+            return Ok(false);
+        };
+        let first = handles.into_inner().into_iter().next();
+        Ok(first.is_some_and(|found| u32::from(found) == handle))
+    }
+
+    /// Makes a primary key of the owner or the NULL hierarchy.
+    pub(crate) fn create_primary(
+        &mut self,
+        hierarchy: Hierarchy,
+        template: &Public,
+    ) -> Result<CreatePrimaryKeyResult> {
+        let (role, salt) = match hierarchy {
+            Hierarchy::Owner => (Role::Owner, self.owner_salt()?),
+            _ => (Role::Nobody, None),
+        };
+        let session = Session::IfSecret(salt);
+        self.authorized(role, session, "TPM2_CreatePrimary", |context| {
+            context.create_primary(hierarchy, template.clone(), None, None, None, None)
+        })
+    }
+
+    /// What salts the session that carries the owner's authorization. Without a persistent root
+    /// there is no key for it: making one would need the authorization already.
+    fn owner_salt(&mut self) -> Result<Option<KeyHandle>> {
+        if !self.authorization.has(Role::Owner) {
+            return Ok(None);
+        }
+        Ok(match self.persistent_root()? {
+            PersistentRoot::Present(root) => Some(root.handle),
+            PersistentRoot::Absent => None,
+        })
+    }
+
+    fn make_root(&mut self, root: Root, hierarchy: Hierarchy) -> Result<StorageRoot> {
+        let y = match root {
+            Root::Null => *self.ephemeral,
+            _ => [0; 32],
+        };
+        let made = self.create_primary(hierarchy, &template::storage_root(&y)?)?;
+        let name = self.run("Esys_TR_GetName", |context| {
+            context.tr_get_name(made.key_handle.into())
+        })?;
+        Ok(StorageRoot {
+            root,
+            handle: made.key_handle,
+            name: name.value().to_vec(),
+        })
+    }
+}
