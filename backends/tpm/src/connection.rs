@@ -37,6 +37,8 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 pub(crate) struct Connection {
     tcti: Tcti,
     context: Option<Context>,
+    /// Whether the last connection broke, so that objects of ours may have stayed behind.
+    broke: bool,
     /// The TPM that the backend was opened on; `None` until it is known.
     device: Option<DeviceId>,
     pub(crate) authorization: Authorization,
@@ -56,6 +58,7 @@ impl Connection {
         let mut connection = Self {
             tcti: Tcti::choose(config.tcti.as_deref())?,
             context: None,
+            broke: false,
             device: None,
             authorization: Authorization::new(config),
             slots: Slots::default(),
@@ -96,7 +99,12 @@ impl Connection {
         let context = Context::new(self.tcti.name_conf().clone());
         self.context = Some(context.map_err(|error| Failure::of("connect", error))?);
         self.set_auth(ObjectHandle::Owner, Role::Owner)?;
-        self.identify()
+        self.identify()?;
+        if self.broke && !self.tcti.has_resource_manager() {
+            self.flush_left_behind()?;
+        }
+        self.broke = false;
+        Ok(())
     }
 
     fn identify(&mut self) -> Result<()> {
@@ -156,6 +164,7 @@ impl Connection {
     fn recover(&mut self, failure: Failure) -> Failure {
         if failure.breaks_connection() {
             tracing::debug!(?failure, "dropping the connection to the TPM");
+            self.broke = true;
             self.disconnect();
         }
         match failure {

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use tokenbinding_backend::StoredKey;
 use tss_esapi::{handles::KeyHandle, utils::TpmsContext};
 
-use crate::{connection::Connection, failure::Result};
+use crate::{connection::Connection, failure::Result, template};
 
 /// The contexts that are kept, of some 1.5 kB each. Beyond them the oldest goes.
 const MAX_SAVED: usize = 1024;
@@ -96,6 +96,23 @@ impl Connection {
                 }
             }
             self.flush(handle.into());
+        }
+        Ok(())
+    }
+
+    /// Flushes the objects that a broken connection left in a TPM without a resource manager. They
+    /// are told by their templates: what other programs have loaded stays.
+    pub(crate) fn flush_left_behind(&mut self) -> Result<()> {
+        /// TPM 2.0 Library, Part 2, §7.4: the first handle of type `TPM_HT_TRANSIENT`.
+        const TRANSIENT_FIRST: u32 = 0x8000_0000;
+        for handle in self.handles(TRANSIENT_FIRST)? {
+            let object = self.run("TPM2_ReadPublic", |c| c.tr_from_tpm_public(handle))?;
+            let public = self.read_public(object)?;
+            if public.is_some_and(|(public, _)| template::is_ours(&public)) {
+                self.flush(object);
+            } else {
+                self.abandon(object);
+            }
         }
         Ok(())
     }

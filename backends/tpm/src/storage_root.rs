@@ -7,9 +7,9 @@
 use tokenbinding_backend::ErrorKind;
 use tss_esapi::{
     constants::CapabilityType,
-    handles::{KeyHandle, PersistentTpmHandle, TpmHandle},
+    handles::{KeyHandle, ObjectHandle, TpmHandle},
     interface_types::resource_handles::Hierarchy,
-    structures::{CapabilityData, CreatePrimaryKeyResult, Public},
+    structures::{CapabilityData, CreatePrimaryKeyResult, Name, Public},
 };
 
 use crate::{
@@ -96,23 +96,14 @@ impl Connection {
     }
 
     fn look_up_persistent_root(&mut self) -> Result<PersistentRoot> {
-        if !self.is_occupied(PERSISTENT)? {
+        // Asking for an object that is not there would make the TSS complain on standard error.
+        let mut handles = self.handles(PERSISTENT)?.into_iter();
+        let Some(handle) = handles.find(|handle| u32::from(*handle) == PERSISTENT) else {
             return Ok(PersistentRoot::Absent);
-        }
-        let handle = PersistentTpmHandle::new(PERSISTENT)
-            .map_err(|error| Failure::of("TPM2_ReadPublic", error))?;
-        let object = self.run("TPM2_ReadPublic", |context| {
-            context.tr_from_tpm_public(TpmHandle::Persistent(handle))
-        })?;
-        let read = self.run("TPM2_ReadPublic", |context| {
-            // An object that tss-esapi cannot read is no storage key that we could use.
-            match context.read_public(object.into()) {
-                Err(tss_esapi::Error::WrapperError(_)) => Ok(None),
-                read => read.map(Some),
-            }
-        })?;
-        let Some((_, name, _)) = read.filter(|(public, ..)| template::is_storage_key(public))
-        else {
+        };
+        let object = self.run("TPM2_ReadPublic", |c| c.tr_from_tpm_public(handle))?;
+        let read = self.read_public(object)?;
+        let Some((_, name)) = read.filter(|(public, _)| template::is_storage_key(public)) else {
             self.abandon(object);
             tracing::info!("0x81000001 is no storage key; a storage root is made when needed");
             return Ok(PersistentRoot::Absent);
@@ -125,17 +116,26 @@ impl Connection {
         }))
     }
 
-    /// Whether there is an object at `handle`. Asking for it directly would make the TSS complain
-    /// on standard error.
-    fn is_occupied(&mut self, handle: u32) -> Result<bool> {
+    /// The handles from `first` on, 16 at most.
+    pub(crate) fn handles(&mut self, first: u32) -> Result<Vec<TpmHandle>> {
         let (data, _) = self.run("TPM2_GetCapability", |context| {
-            context.get_capability(CapabilityType::Handles, handle, 1)
+            context.get_capability(CapabilityType::Handles, first, 16)
         })?;
-        let CapabilityData::Handles(handles) = data else {
-            return Ok(false);
-        };
-        let first = handles.into_inner().into_iter().next();
-        Ok(first.is_some_and(|found| u32::from(found) == handle))
+        match data {
+            CapabilityData::Handles(handles) => Ok(handles.into_inner()),
+            _ => Err(Failure::senseless("TPM2_GetCapability")),
+        }
+    }
+
+    /// The public area and Name of an object, or `None` of one that tss-esapi cannot read: no key
+    /// that we could have made or could use.
+    pub(crate) fn read_public(&mut self, object: ObjectHandle) -> Result<Option<(Public, Name)>> {
+        self.run("TPM2_ReadPublic", |context| {
+            match context.read_public(object.into()) {
+                Err(tss_esapi::Error::WrapperError(_)) => Ok(None),
+                read => read.map(|(public, name, _)| Some((public, name))),
+            }
+        })
     }
 
     /// Makes a primary key of the owner or the NULL hierarchy.

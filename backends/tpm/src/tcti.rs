@@ -92,6 +92,16 @@ impl Tcti {
         matches!(self.route, Route::Simulator { .. })
     }
 
+    /// Whether somebody flushes what a broken connection leaves in the TPM.
+    pub(crate) fn has_resource_manager(&self) -> bool {
+        match &self.route {
+            // The kernel calls the nodes behind its resource manager tpmrm0, tpmrm1, …
+            Route::Node(path) => path.to_string_lossy().contains("tpmrm"),
+            Route::Simulator { .. } => false,
+            Route::Broker => true,
+        }
+    }
+
     /// Whether the TPM can be reached.
     pub(crate) fn check(&self) -> Result<()> {
         match &self.route {

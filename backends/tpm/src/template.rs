@@ -152,6 +152,13 @@ pub(crate) fn is_storage_key(public: &Public) -> bool {
     asymmetric && attributes.restricted() && attributes.decrypt() && !attributes.sign_encrypt()
 }
 
+/// Whether an object may have been made by this crate: a key without policy that is fixed to this
+/// TPM and only signs, or a storage root by the template.
+pub(crate) fn is_ours(public: &Public) -> bool {
+    const OURS: [u32; 3] = [0x0004_0472, 0x0004_0072, 0x0003_0472];
+    public.auth_policy().is_empty() && OURS.contains(&public.object_attributes().0)
+}
+
 /// The public key of a public area. Numbers come with leading zeros added or dropped.
 pub(crate) fn public_key(public: &Public) -> Option<PublicKey> {
     match public {
