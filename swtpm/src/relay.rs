@@ -44,6 +44,7 @@ struct Rule {
 #[derive(Debug, Default)]
 struct State {
     log: Vec<u32>,
+    traffic: Option<Vec<u8>>,
     rules: Vec<Rule>,
     upstream: Option<TcpStream>,
 }
@@ -91,6 +92,17 @@ impl Relay {
     #[must_use]
     pub fn take_log(&self) -> Vec<u32> {
         std::mem::take(&mut self.shared.lock().log)
+    }
+
+    /// Keeps what passes from now on.
+    pub fn keep_traffic(&self) {
+        self.shared.lock().traffic = Some(Vec::new());
+    }
+
+    /// What passed since [`keep_traffic`](Self::keep_traffic), commands and responses.
+    #[must_use]
+    pub fn traffic(&self) -> Vec<u8> {
+        self.shared.lock().traffic.clone().unwrap_or_default()
     }
 
     /// Lets `fault` happen to the next `times` commands of code `code`.
@@ -147,6 +159,10 @@ impl Shared {
             _ => {}
         }
         let mut response = exchange(&mut state.upstream, self.upstream_port, command).ok()?;
+        if let Some(traffic) = &mut state.traffic {
+            traffic.extend(command);
+            traffic.extend(&response);
+        }
         drop(state);
         match fault {
             Some(Fault::CutAfter) => return None,

@@ -44,7 +44,7 @@ fn many_keys_in_turn_sign_with_three_commands_each() {
     let (_swtpm, relay) = start();
     let backend = open(relay.tcti());
     let keys: Vec<_> = (0..5).map(|_| create(&backend, P256).1).collect();
-    let mut round = || keys.iter().for_each(|key| assert_signs(&**key, P256));
+    let round = || keys.iter().for_each(|key| assert_signs(&**key, P256));
     round();
     let _ = relay.take_log();
     round();
