@@ -9,6 +9,7 @@
     reason = "a simulator that does not start fails the test: that is its result"
 )]
 
+pub mod abrmd;
 pub mod command;
 pub mod relay;
 pub mod swtpm;
