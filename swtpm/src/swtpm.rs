@@ -102,8 +102,18 @@ impl Swtpm {
     /// How many transient objects are loaded.
     #[must_use]
     pub fn loaded_objects(&self) -> usize {
-        const TRANSIENT_FIRST: u32 = 0x8000_0000;
-        command::count_of_handles(&self.execute(&command::handles(TRANSIENT_FIRST)))
+        self.count(0x8000_0000)
+    }
+
+    /// How many sessions are loaded.
+    #[must_use]
+    pub fn loaded_sessions(&self) -> usize {
+        self.count(0x0200_0000)
+    }
+
+    /// How many handles there are of the type of `first`. TPM 2.0 Library, Part 2, §7.4.
+    fn count(&self, first: u32) -> usize {
+        command::count_of_handles(&self.execute(&command::handles(first)))
     }
 
     fn control(&self, code: u32, body: &[u8]) {

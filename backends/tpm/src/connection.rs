@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tokenbinding_backend::ErrorKind;
 use tss_esapi::{
     Context,
     handles::{ObjectHandle, SessionHandle},
@@ -145,7 +146,7 @@ impl Connection {
         let start = Instant::now();
         let mut pause = FIRST_PAUSE;
         loop {
-            let context = self.context.as_mut().ok_or(Failure::AnotherTpm)?;
+            let context = self.context.as_mut().ok_or_else(broken)?;
             let failure = match f(context) {
                 Ok(value) => return Ok(value),
                 Err(error) => Failure::of(command, error),
@@ -196,4 +197,10 @@ impl Connection {
             let _ = context.tr_close(&mut handle);
         }
     }
+}
+
+/// An earlier command of the same work broke the connection.
+fn broken() -> Failure {
+    let text = "the connection to the TPM broke; the next call connects again";
+    Failure::stated(ErrorKind::Unavailable, text)
 }

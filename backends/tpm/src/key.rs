@@ -16,7 +16,7 @@ use crate::{
     connection::Connection,
     failure::{self, Failure},
     loading::KnownKey,
-    recipe::{Recipe, Root},
+    recipe::{Recipe, Wrapped},
     template,
     turnstile::Turnstile,
 };
@@ -69,8 +69,10 @@ impl Connection {
         self.ensure()?;
         self.again_if_gone(|connection| {
             let role = key.role();
-            let session = match role {
-                Role::Key => Session::Kept(connection.key_session(key)?),
+            let session = match &key.recipe {
+                Recipe::Wrapped(wrapped) if wrapped.with_auth => {
+                    Session::Kept(connection.key_session(wrapped)?)
+                }
                 _ => Session::IfSecret(None),
             };
             let handle = connection.acquire(key)?;
@@ -114,14 +116,10 @@ impl Connection {
 
     /// The session that keys with an authorization sign in. It is salted with the storage root
     /// that wrapped the key, told by its Name.
-    fn key_session(&mut self, key: &KnownKey) -> failure::Result<AuthSession> {
+    fn key_session(&mut self, wrapped: &Wrapped) -> failure::Result<AuthSession> {
         if let Some(session) = self.key_session {
             return Ok(session);
         }
-        let (root, name) = match &key.recipe {
-            Recipe::Wrapped(wrapped) => (wrapped.root, wrapped.root_name.as_slice()),
-            Recipe::Derived { .. } => (Root::Owner, &[][..]),
-        };
         if !self.authorization.has(Role::Key) {
             // An empty authorization would be a wrong one, and be counted.
             return Err(Failure::Refused {
@@ -131,10 +129,7 @@ impl Connection {
             });
         }
         self.make_room(1)?;
-        let session = self.with_root(root, |connection, root| {
-            if root.name != name {
-                return Err(Failure::AnotherTpm);
-            }
+        let session = self.with_root_of(wrapped, |connection, root| {
             connection.start_session(Some(root.handle))
         })?;
         self.key_session = Some(session);

@@ -15,10 +15,10 @@ use crate::{
     authorization::{Role, Session},
     connection::Connection,
     failure::{Failure, Result},
-    recipe::{Recipe, Root, Wrapped},
+    recipe::{Recipe, Wrapped},
     response_code::ResponseCode,
     slots::Tag,
-    storage_root::{PersistentRoot, StorageRoot},
+    storage_root::StorageRoot,
     template,
 };
 
@@ -170,32 +170,12 @@ impl Connection {
         let public = template::wrapped(key.kind, wrapped.with_auth, &key.public_key)?;
         let private = Private::try_from(wrapped.private.as_slice())
             .map_err(|_| Failure::stated(ErrorKind::Corrupt, "the private half is too long"))?;
-        // What stands at 0x81000001 may have come or gone since, and still be the same key.
-        let roots: &[Root] = match wrapped.root {
-            Root::Persistent => &[Root::Persistent, Root::Owner],
-            Root::Owner => &[Root::Owner, Root::Persistent],
-            Root::Null => &[Root::Null],
-        };
-        for root in roots {
-            let persistent = *root == Root::Persistent;
-            if persistent && matches!(self.persistent_root()?, PersistentRoot::Absent) {
-                continue;
-            }
-            let loaded = self.with_root(*root, |connection, root| {
-                if root.name != wrapped.root_name {
-                    return Ok(None);
-                }
-                let handle = connection.load_under(root, &private, &public)?;
-                connection.set_auth(handle.into(), key.role())?;
-                Ok(Some(handle))
-            })?;
-            if let Some(handle) = loaded {
-                return Ok(handle);
-            }
-        }
-        Err(lost(
-            "the storage root that wrapped the key is gone: the TPM was cleared or replaced",
-        ))
+        let role = key.role();
+        self.with_root_of(wrapped, |connection, root| {
+            let handle = connection.load_under(root, &private, &public)?;
+            connection.set_auth(handle.into(), role)?;
+            Ok(handle)
+        })
     }
 
     fn load_under(
@@ -217,13 +197,9 @@ impl Connection {
     }
 
     fn create_wrapped(&mut self, id: &KeyId, kind: KeyType) -> Result<StoredKey> {
-        let root = if id.is_ephemeral() {
-            Root::Null
-        } else {
-            self.preferred_root()?
-        };
-        let with_auth = self.authorization.has(Role::Key) && !id.is_ephemeral();
-        self.with_root(root, |connection, root| {
+        let ephemeral = id.is_ephemeral();
+        let with_auth = self.authorization.has(Role::Key) && !ephemeral;
+        self.with_new_root(ephemeral, |connection, root| {
             let stored = connection.create_under(root, id, kind, with_auth)?;
             let key = KnownKey::new(&stored)?;
             if let Recipe::Wrapped(wrapped) = &key.recipe {

@@ -90,9 +90,11 @@ impl Connection {
             let (tag, handle) = self.slots.loaded.remove(0);
             if !self.slots.saved.contains_key(&tag) {
                 let saved = self.run("TPM2_ContextSave", |c| c.context_save(handle.into()));
-                // A key that cannot be saved is derived or loaded anew.
-                if let Ok(context) = saved {
-                    self.slots.save(tag, context);
+                match saved {
+                    Ok(context) => self.slots.save(tag, context),
+                    Err(failure) if failure.breaks_connection() => return Err(failure),
+                    // A key that cannot be saved is derived or loaded anew.
+                    Err(failure) => tracing::debug!(?failure, "a key could not be saved"),
                 }
             }
             self.flush(handle.into());

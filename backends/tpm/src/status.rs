@@ -64,8 +64,9 @@ pub struct Lockout {
 const OWNER_AUTH_SET: u32 = 1;
 /// `TPMA_PERMANENT`: inLockout.
 const IN_LOCKOUT: u32 = 1 << 9;
-/// Makers of programs that play a TPM.
-const SIMULATORS: [&str; 3] = ["IBM", "MSFT", "XCG"];
+/// Makers of programs that play a TPM: libtpms, which is behind swtpm and the TPMs of virtual
+/// machines, and Hyper-V's.
+const SIMULATORS: [&str; 2] = ["IBM", "MSFT"];
 
 impl Connection {
     /// Asks for everything but the key types.

@@ -16,7 +16,7 @@ use crate::{
     authorization::{Role, Session},
     connection::Connection,
     failure::{Failure, Result},
-    recipe::Root,
+    recipe::{Root, Wrapped},
     template,
 };
 
@@ -52,20 +52,17 @@ impl StorageRoot {
 
 impl Connection {
     /// Runs `f` with the storage root at `root`, and flushes it on every path if it was made for
-    /// the moment.
-    pub(crate) fn with_root<T>(
+    /// the moment. `None` when there is no such root.
+    fn with_root<T>(
         &mut self,
         root: Root,
         f: impl FnOnce(&mut Self, &StorageRoot) -> Result<T>,
-    ) -> Result<T> {
+    ) -> Result<Option<T>> {
         let hierarchy = match root {
             Root::Persistent => {
                 return match self.persistent_root()? {
-                    PersistentRoot::Present(root) => f(self, &root),
-                    PersistentRoot::Absent => Err(Failure::stated(
-                        ErrorKind::KeyLost,
-                        "the storage root 0x81000001, which wrapped the key, is not there",
-                    )),
+                    PersistentRoot::Present(root) => f(self, &root).map(Some),
+                    PersistentRoot::Absent => Ok(None),
                 };
             }
             Root::Owner => Hierarchy::Owner,
@@ -74,15 +71,52 @@ impl Connection {
         let root = self.make_root(root, hierarchy)?;
         let result = f(self, &root);
         self.flush(root.handle.into());
-        result
+        result.map(Some)
     }
 
-    /// The root that new lasting keys are wrapped by.
-    pub(crate) fn preferred_root(&mut self) -> Result<Root> {
-        Ok(match self.persistent_root()? {
-            PersistentRoot::Present(_) => Root::Persistent,
-            PersistentRoot::Absent => Root::Owner,
-        })
+    /// Runs `f` with the storage root that wrapped a key, told by its Name.
+    ///
+    /// What stands at 0x81000001 may have come or gone since, and still be the same root.
+    pub(crate) fn with_root_of<T>(
+        &mut self,
+        wrapped: &Wrapped,
+        mut f: impl FnMut(&mut Self, &StorageRoot) -> Result<T>,
+    ) -> Result<T> {
+        let roots: &[Root] = match wrapped.root {
+            Root::Persistent => &[Root::Persistent, Root::Owner],
+            Root::Owner => &[Root::Owner, Root::Persistent],
+            Root::Null => &[Root::Null],
+        };
+        for root in roots {
+            let found = self.with_root(*root, |connection, root| {
+                let same = root.name == wrapped.root_name;
+                same.then(|| f(connection, root)).transpose()
+            })?;
+            if let Some(Some(value)) = found {
+                return Ok(value);
+            }
+        }
+        Err(Failure::stated(
+            ErrorKind::KeyLost,
+            "the storage root that wrapped the key is gone: the TPM was cleared or replaced",
+        ))
+    }
+
+    /// Runs `f` with the root that new keys are wrapped by.
+    pub(crate) fn with_new_root<T>(
+        &mut self,
+        ephemeral: bool,
+        f: impl FnOnce(&mut Self, &StorageRoot) -> Result<T>,
+    ) -> Result<T> {
+        let root = if ephemeral {
+            Root::Null
+        } else if matches!(self.persistent_root()?, PersistentRoot::Present(_)) {
+            Root::Persistent
+        } else {
+            Root::Owner
+        };
+        let result = self.with_root(root, f)?;
+        result.ok_or_else(|| Failure::stated(ErrorKind::Internal, "the storage root went away"))
     }
 
     /// What stands at 0x81000001, looked up once per connection.

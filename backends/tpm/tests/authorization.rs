@@ -172,6 +172,23 @@ fn no_authorization_crosses_the_wire() {
 }
 
 #[test]
+fn no_session_stays_behind() {
+    let (swtpm, relay) = start();
+    relay.execute(&command::set_owner_auth(b"owner"));
+    {
+        let config = TpmConfig {
+            owner_auth: secret("owner"),
+            key_auth: secret("for the key"),
+            ..config(relay.tcti())
+        };
+        let backend = TpmBackend::open(&config).expect("the TPM opens");
+        assert_signs(&*create(&backend, P256).1, P256);
+    }
+    relay.release();
+    assert_eq!((swtpm.loaded_sessions(), swtpm.loaded_objects()), (0, 0));
+}
+
+#[test]
 fn keys_without_an_authorization_sign_in_lockout() {
     let (_swtpm, relay) = start();
     relay.execute(&command::lock_out());

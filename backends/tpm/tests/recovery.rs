@@ -4,13 +4,17 @@ mod common;
 
 use std::time::Duration;
 
-use common::{P256, assert_signs, create, failed, id, open, sign};
+use common::{P256, assert_signs, config, create, data, failed, id, open, sign};
 use tokenbinding_backend::{Backend as _, ErrorKind, KeyId, KeyType, Profile};
 use tokenbinding_devices::{
     command::{self, code},
     relay::{Fault, Relay},
     swtpm::Swtpm,
 };
+use tokenbinding_tpm::{PssSupport, TpmBackend};
+
+/// Bytes of the authorization area at the end of a response: no nonce, attributes, no HMAC.
+const PASSWORD_SESSION_LEN: usize = 5;
 
 fn start() -> (Swtpm, Relay) {
     let swtpm = Swtpm::start();
@@ -56,6 +60,17 @@ fn open_keys_survive_a_reset() {
 }
 
 #[test]
+fn keys_are_made_after_a_reset() {
+    let (swtpm, relay) = start();
+    let backend = open(relay.tcti());
+    let _held = [P256; 3].map(|kind| create(&backend, kind).1);
+    reset(&swtpm, &relay);
+    for kind in KeyType::ALL {
+        assert_signs(&*create(&backend, kind).1, kind);
+    }
+}
+
+#[test]
 fn open_keys_survive_a_restart() {
     let mut swtpm = Swtpm::start();
     let backend = open(swtpm.tcti());
@@ -71,7 +86,7 @@ fn an_ephemeral_key_is_lost_by_a_reset() {
     let id = KeyId::new(Profile::Ephemeral, "host:example.com");
     let (_, key) = backend.create(&id, P256).expect("the TPM makes a key");
     reset(&swtpm, &relay);
-    assert_eq!(failed(key.sign(&common::data(P256))).0, ErrorKind::KeyLost);
+    assert_eq!(failed(key.sign(&data(P256))).0, ErrorKind::KeyLost);
 }
 
 #[test]
@@ -105,9 +120,7 @@ fn a_tpm_that_is_cleared_while_open_says_so() {
 fn a_simulator_that_is_not_started_is_named() {
     let mut swtpm = Swtpm::start();
     swtpm.kill();
-    let (kind, text) = failed(tokenbinding_tpm::TpmBackend::open(&common::config(
-        swtpm.tcti(),
-    )));
+    let (kind, text) = failed(TpmBackend::open(&config(swtpm.tcti())));
     assert_eq!(kind, ErrorKind::Unavailable);
     assert!(text.contains(&swtpm.port().to_string()), "{text}");
 }
@@ -169,6 +182,21 @@ fn cut(fault: Fault) {
 }
 
 #[test]
+fn a_cut_while_making_room_is_an_error_and_the_next_call_works() {
+    let (_swtpm, relay) = start();
+    let backend = open(relay.tcti());
+    let keys = [P256; 2].map(|kind| create(&backend, kind).1);
+    for code in [code::CONTEXT_SAVE, code::FLUSH_CONTEXT] {
+        relay.inject(code, 1, Fault::CutAfter);
+        let (kind, text) = failed(backend.create(&id("a"), P256));
+        assert_eq!(kind, ErrorKind::Unavailable, "{text}");
+        for key in &keys {
+            assert_signs(&**key, P256);
+        }
+    }
+}
+
+#[test]
 fn a_slow_answer_is_waited_for() {
     let (_swtpm, relay) = start();
     let (_, key) = create(&open(relay.tcti()), P256);
@@ -181,14 +209,27 @@ fn a_slow_answer_is_waited_for() {
 fn a_key_that_comes_back_wrong_is_not_used() {
     let (_swtpm, relay) = start();
     let (stored, _) = create(&open(relay.tcti()), P256);
-    // From the end: the Name (2 + 34), the ticket (2 + 4 + 2 + 32), the creation hash (2 + 32) and
-    // data, then the public area, whose point it is that matters. A wrong Name is noticed by ESYS.
+    // In the Name, the creation data and the public area.
     for at in [3, 200, 210] {
         relay.inject(code::CREATE_PRIMARY, 1, Fault::FlipFromEnd(at));
         let backend = open(relay.tcti());
         let _ = failed(backend.open(&stored).map(drop));
         assert_signs(&*backend.open(&stored).expect("the next call works"), P256);
     }
+}
+
+#[test]
+fn rsa2048_pss_is_not_offered_without_proof() {
+    let (_swtpm, relay) = start();
+    let backend = open(relay.tcti());
+    // A signature with another salt does not verify, just as a damaged one.
+    relay.inject(code::SIGN, 1, Fault::FlipFromEnd(PASSWORD_SESSION_LEN));
+    assert_eq!(backend.key_types(), [P256, KeyType::Rsa2048Pkcs1_5]);
+    let (kind, text) = failed(backend.create(&id("a"), KeyType::Rsa2048Pss));
+    assert_eq!(kind, ErrorKind::Unsupported);
+    assert!(text.contains("32 bytes"), "{text}");
+    let status = backend.status().expect("the TPM answers");
+    assert_eq!(status.pss, PssSupport::OtherSalt);
 }
 
 #[test]
