@@ -108,6 +108,20 @@ mod tests {
     }
 
     #[test]
+    fn who_waits_comes_before_who_was_there_last() {
+        let turnstile = &Turnstile::new(0);
+        thread::scope(|scope| {
+            let turn = turnstile.pass();
+            scope.spawn(move || *turnstile.pass() += 1);
+            while turnstile.queue.lock().expect("not poisoned").next < 2 {
+                thread::yield_now();
+            }
+            drop(turn);
+            assert_eq!(*turnstile.pass(), 1);
+        });
+    }
+
+    #[test]
     fn a_panic_does_not_keep_others_out() {
         let turnstile = Turnstile::new(0);
         let panicked = thread::scope(|scope| {

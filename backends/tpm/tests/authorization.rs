@@ -75,7 +75,7 @@ fn an_owner_authorization_that_is_not_given_is_asked_for() {
     let backend = open(relay.tcti());
     for error in [
         failed(backend.create(&id("a"), P256)),
-        failed(backend.open(&stored).map(drop)),
+        failed(backend.open(&stored)),
     ] {
         assert_eq!(error.0, ErrorKind::PinRequired);
         assert!(error.1.contains("owner_auth"), "{}", error.1);

@@ -41,7 +41,7 @@ fn two_keys_in_turn_sign_with_one_command_each() {
 
 #[test]
 fn many_keys_in_turn_sign_with_three_commands_each() {
-    let (_swtpm, relay) = start();
+    let (swtpm, relay) = start();
     let backend = open(relay.tcti());
     let keys: Vec<_> = (0..5).map(|_| create(&backend, P256).1).collect();
     let round = || keys.iter().for_each(|key| assert_signs(&**key, P256));
@@ -50,6 +50,8 @@ fn many_keys_in_turn_sign_with_three_commands_each() {
     round();
     let each = [code::FLUSH_CONTEXT, code::CONTEXT_LOAD, code::SIGN];
     assert_eq!(relay.take_log(), each.repeat(keys.len()));
+    relay.release();
+    assert_eq!(swtpm.loaded_objects(), 2, "one slot stays free");
 }
 
 #[test]
