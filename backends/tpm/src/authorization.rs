@@ -5,6 +5,7 @@
 //! crosses the bus. A secret that the TPM refused is not sent again while the backend is open,
 //! whichever key it was for: each wrong one may bring the whole TPM nearer to lockout.
 
+use tokenbinding_backend::ErrorKind;
 use tss_esapi::{
     Context,
     attributes::SessionAttributesBuilder,
@@ -120,7 +121,10 @@ impl Authorization {
             .as_ref()
             .map(|value| Auth::try_from(value.as_slice()))
             .transpose()
-            .map_err(|error| Failure::of(role.option(), error))
+            .map_err(|_| {
+                let text = format!("{} is longer than {} bytes", role.option(), Auth::MAX_SIZE);
+                Failure::stated(ErrorKind::PinIncorrect, text)
+            })
     }
 }
 

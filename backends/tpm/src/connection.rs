@@ -95,10 +95,19 @@ impl Connection {
         self.connect()
     }
 
+    /// Connects. A connection on which anything went wrong is not kept.
     fn connect(&mut self) -> Result<()> {
         self.tcti.check()?;
         let context = Context::new(self.tcti.name_conf().clone());
         self.context = Some(context.map_err(|error| Failure::of("connect", error))?);
+        let begun = self.begin();
+        if begun.is_err() {
+            self.disconnect();
+        }
+        begun
+    }
+
+    fn begin(&mut self) -> Result<()> {
         self.set_auth(ObjectHandle::Owner, Role::Owner)?;
         self.identify()?;
         if self.broke && !self.tcti.has_resource_manager() {
@@ -117,14 +126,14 @@ impl Connection {
         Err(Failure::AnotherTpm)
     }
 
-    /// Forgets what a TPM that was reset, or a resource manager that was restarted, does not have
-    /// any more. Saved contexts are tried nevertheless: they survive a resume.
-    pub(crate) fn forget_volatile(&mut self) {
+    /// Unloads everything, because the TPM was reset, or a resource manager restarted, and some of
+    /// it is gone. Saved contexts are tried nevertheless: they survive a resume.
+    pub(crate) fn unload(&mut self) {
         for key in self.slots.forget_loaded() {
-            self.abandon(key.into());
+            self.flush(key.into());
         }
         if let Some(session) = self.key_session.take() {
-            self.abandon(SessionHandle::from(session).into());
+            self.flush(SessionHandle::from(session).into());
         }
         self.persistent_root = None;
     }

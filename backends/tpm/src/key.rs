@@ -2,7 +2,9 @@
 
 use std::{fmt, sync::Arc};
 
-use tokenbinding_backend::{DeviceKey, KeyType, PublicKey, Result, Signature, SignedData};
+use tokenbinding_backend::{
+    DeviceKey, ErrorKind, KeyType, PublicKey, Result, Signature, SignedData,
+};
 use tss_esapi::{
     constants::{StructureTag, tss::TPM2_RH_NULL},
     handles::KeyHandle,
@@ -40,10 +42,9 @@ impl DeviceKey for TpmKey {
     }
 
     fn sign(&self, data: &SignedData) -> Result<Signature> {
-        let digest = data.sha256();
         let mut connection = self.tpm.pass();
         connection
-            .sign(&self.key, &digest)
+            .sign(&self.key, data)
             .map_err(|failure| failure.during("sign"))
     }
 }
@@ -64,20 +65,37 @@ impl Connection {
         self.again_if_gone(|connection| connection.acquire(key).map(drop))
     }
 
-    /// Signs a SHA-256 digest.
-    pub(crate) fn sign(&mut self, key: &KnownKey, digest: &[u8; 32]) -> failure::Result<Signature> {
+    /// Signs. Where the handle may have become another key's, the signature is looked at, and the
+    /// key brought back anew if it is not its own.
+    pub(crate) fn sign(&mut self, key: &KnownKey, data: &SignedData) -> failure::Result<Signature> {
         self.ensure()?;
-        self.again_if_gone(|connection| {
-            let role = key.role();
-            let session = match &key.recipe {
-                Recipe::Wrapped(wrapped) if wrapped.with_auth => {
-                    Session::Kept(connection.key_session(wrapped)?)
-                }
-                _ => Session::IfSecret(None),
-            };
-            let handle = connection.acquire(key)?;
-            connection.sign_loaded(handle, key.kind, role, session, digest)
-        })
+        let digest = data.sha256();
+        for _ in 0..2 {
+            let signature = self.again_if_gone(|connection| connection.sign_once(key, &digest))?;
+            if self.slots.is_proven(key.tag) {
+                return Ok(signature);
+            }
+            let checked = key.public_key.verify(key.kind, data, signature.as_bytes());
+            if checked.is_ok() {
+                self.slots.prove(key.tag);
+                return Ok(signature);
+            }
+            self.slots.unsave(key.tag);
+            self.unload();
+        }
+        let text = "the TPM's signatures do not verify";
+        Err(Failure::stated(ErrorKind::Internal, text))
+    }
+
+    fn sign_once(&mut self, key: &KnownKey, digest: &[u8; 32]) -> failure::Result<Signature> {
+        let session = match &key.recipe {
+            Recipe::Wrapped(wrapped) if wrapped.with_auth => {
+                Session::Kept(self.key_session(wrapped)?)
+            }
+            _ => Session::IfSecret(None),
+        };
+        let handle = self.acquire(key)?;
+        self.sign_loaded(handle, key.kind, key.role(), session, digest)
     }
 
     /// Runs `f` once more when the TPM has lost what was loaded.
@@ -87,7 +105,7 @@ impl Connection {
     ) -> failure::Result<T> {
         match f(self) {
             Err(failure) if failure.is_gone() => {
-                self.forget_volatile();
+                self.unload();
                 f(self)
             }
             result => result,

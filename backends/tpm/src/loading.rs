@@ -61,11 +61,11 @@ impl Connection {
             return Ok(handle);
         }
         self.with_room(|connection| {
-            let handle = match connection.load_context(key)? {
-                Some(handle) => handle,
-                None => connection.load(key)?,
+            let (handle, proven) = match connection.load_context(key)? {
+                Some(handle) => (handle, false),
+                None => (connection.load(key)?, true),
             };
-            connection.slots.insert(key.tag, handle);
+            connection.slots.insert(key.tag, handle, proven);
             Ok(handle)
         })
     }
@@ -162,7 +162,7 @@ impl Connection {
         let (handle, public_key) = self.derive(&name, ephemeral, &salt)?;
         let recipe = Recipe::Derived { ephemeral, salt };
         let stored = StoredKey::new(name, kind, public_key, recipe.encode());
-        self.slots.insert(Tag::of(&stored), handle);
+        self.slots.insert(Tag::of(&stored), handle, true);
         Ok(stored)
     }
 
@@ -208,7 +208,7 @@ impl Connection {
                     .map_err(|error| Failure::of("TPM2_Load", error))?;
                 let handle = connection.load_under(root, &private, &public)?;
                 connection.set_auth(handle.into(), key.role())?;
-                connection.slots.insert(key.tag, handle);
+                connection.slots.insert(key.tag, handle, true);
             }
             Ok(stored)
         })

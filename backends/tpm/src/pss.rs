@@ -101,7 +101,7 @@ impl Connection {
         let id = KeyId::new(Profile::Ephemeral, "salt length");
         let stored = self.create(&id, KeyType::Rsa2048Pss, false)?;
         let key = KnownKey::new(&stored)?;
-        let signature = self.sign(&key, &data.sha256());
+        let signature = self.sign(&key, data);
         self.forget_key(key.tag);
         Ok((key.public_key, signature?))
     }

@@ -29,9 +29,17 @@ impl Tag {
 /// Loaded keys, the one used last at the end, and saved contexts.
 #[derive(Default)]
 pub(crate) struct Slots {
-    loaded: Vec<(Tag, KeyHandle)>,
+    loaded: Vec<Loaded>,
     saved: HashMap<Tag, Saved>,
     clock: u64,
+}
+
+struct Loaded {
+    tag: Tag,
+    handle: KeyHandle,
+    /// Whether the handle is known to be this key's. After a reset the TPM gives out its handles
+    /// anew, so whenever something is loaded, an older handle may have become another key's.
+    proven: bool,
 }
 
 struct Saved {
@@ -40,16 +48,39 @@ struct Saved {
 }
 
 impl Slots {
-    /// The handle of a loaded key, which counts as used now.
-    pub(crate) fn loaded(&mut self, tag: Tag) -> Option<KeyHandle> {
-        let at = self.loaded.iter().position(|(key, _)| *key == tag)?;
-        let key = self.loaded.remove(at);
-        self.loaded.push(key);
-        Some(key.1)
+    fn position(&self, tag: Tag) -> Option<usize> {
+        self.loaded.iter().position(|key| key.tag == tag)
     }
 
-    pub(crate) fn insert(&mut self, tag: Tag, handle: KeyHandle) {
-        self.loaded.push((tag, handle));
+    /// The handle of a loaded key, which counts as used now.
+    pub(crate) fn loaded(&mut self, tag: Tag) -> Option<KeyHandle> {
+        let key = self.loaded.remove(self.position(tag)?);
+        let handle = key.handle;
+        self.loaded.push(key);
+        Some(handle)
+    }
+
+    /// Takes up a key that was loaded just now. It is `proven` if its public key was compared.
+    pub(crate) fn insert(&mut self, tag: Tag, handle: KeyHandle, proven: bool) {
+        self.loaded.iter_mut().for_each(|key| key.proven = false);
+        self.loaded.push(Loaded {
+            tag,
+            handle,
+            proven,
+        });
+    }
+
+    pub(crate) fn is_proven(&self, tag: Tag) -> bool {
+        let mut keys = self.loaded.iter();
+        keys.any(|key| key.tag == tag && key.proven)
+    }
+
+    /// A signature of the key verified.
+    pub(crate) fn prove(&mut self, tag: Tag) {
+        let mut keys = self.loaded.iter_mut();
+        if let Some(key) = keys.find(|key| key.tag == tag) {
+            key.proven = true;
+        }
     }
 
     pub(crate) fn saved(&mut self, tag: Tag) -> Option<TpmsContext> {
@@ -76,9 +107,9 @@ impl Slots {
         }
     }
 
-    /// Forgets what was loaded without asking the TPM, and says which handles those were.
+    /// Forgets what was loaded, and says which handles those were.
     pub(crate) fn forget_loaded(&mut self) -> Vec<KeyHandle> {
-        self.loaded.drain(..).map(|(_, handle)| handle).collect()
+        self.loaded.drain(..).map(|key| key.handle).collect()
     }
 }
 
@@ -87,7 +118,7 @@ impl Connection {
     /// one command.
     pub(crate) fn make_room(&mut self, keep: usize) -> Result<()> {
         while self.slots.loaded.len() > keep {
-            let (tag, handle) = self.slots.loaded.remove(0);
+            let Loaded { tag, handle, .. } = self.slots.loaded.remove(0);
             if !self.slots.saved.contains_key(&tag) {
                 let saved = self.run("TPM2_ContextSave", |c| c.context_save(handle.into()));
                 match saved {
@@ -122,10 +153,9 @@ impl Connection {
     /// Forgets a key for good.
     pub(crate) fn forget_key(&mut self, tag: Tag) {
         self.slots.unsave(tag);
-        let at = self.slots.loaded.iter().position(|(key, _)| *key == tag);
-        if let Some(at) = at {
-            let (_, handle) = self.slots.loaded.remove(at);
-            self.flush(handle.into());
+        if let Some(at) = self.slots.position(tag) {
+            let key = self.slots.loaded.remove(at);
+            self.flush(key.handle.into());
         }
     }
 }

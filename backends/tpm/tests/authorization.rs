@@ -68,6 +68,22 @@ fn a_wrong_owner_authorization_is_tried_once() {
 }
 
 #[test]
+fn an_authorization_that_no_tpm_takes_is_not_sent() {
+    let (_swtpm, relay) = start();
+    let config = TpmConfig {
+        owner_auth: secret(&"x".repeat(65)),
+        ..config(relay.tcti())
+    };
+    let (kind, text) = failed(TpmBackend::open(&config));
+    assert_eq!(kind, ErrorKind::PinIncorrect);
+    assert!(
+        text.contains("owner_auth is longer than 64 bytes"),
+        "{text}"
+    );
+    assert_eq!(relay.take_log(), []);
+}
+
+#[test]
 fn an_owner_authorization_that_is_not_given_is_asked_for() {
     let (_swtpm, relay) = start();
     let (stored, _) = create(&open(relay.tcti()), P256);

@@ -60,6 +60,33 @@ fn open_keys_survive_a_reset() {
 }
 
 #[test]
+fn a_handle_that_another_key_got_after_a_reset_is_not_signed_with() {
+    let (swtpm, relay) = start();
+    let backend = open(relay.tcti());
+    let (_, old) = create(&backend, P256);
+    reset(&swtpm, &relay);
+    // The TPM gives out its handles from the start again.
+    let (_, new) = create(&backend, P256);
+    for key in [&old, &new, &old] {
+        assert_signs(&**key, P256);
+    }
+}
+
+#[test]
+fn a_context_that_was_saved_of_another_key_is_not_signed_with() {
+    let (swtpm, relay) = start();
+    let backend = open(relay.tcti());
+    let (_, old) = create(&backend, P256);
+    reset(&swtpm, &relay);
+    // The third key makes the first go, whose handle is the second's by now.
+    let (_, new) = create(&backend, P256);
+    let (_, newer) = create(&backend, P256);
+    for key in [&old, &new, &newer, &old] {
+        assert_signs(&**key, P256);
+    }
+}
+
+#[test]
 fn keys_are_made_after_a_reset() {
     let (swtpm, relay) = start();
     let backend = open(relay.tcti());
