@@ -10,6 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tempfile::TempDir;
+
 use crate::swtpm::Swtpm;
 
 const START_TIMEOUT: Duration = Duration::from_secs(20);
@@ -17,6 +19,8 @@ const START_TIMEOUT: Duration = Duration::from_secs(20);
 /// A running tpm2-abrmd and its bus. Both are killed on drop.
 #[derive(Debug)]
 pub struct Abrmd {
+    /// Holds the bus's socket.
+    _folder: TempDir,
     bus: Child,
     address: String,
     daemon: Child,
@@ -31,17 +35,19 @@ impl Abrmd {
     /// Starts it before `swtpm`.
     #[must_use]
     pub fn start(swtpm: &Swtpm) -> Self {
+        let folder = tempfile::tempdir().expect("a folder for the bus's socket");
+        let address = format!("unix:path={}", folder.path().join("bus").display());
         let mut bus = Command::new("dbus-daemon")
             .args(["--session", "--nofork", "--print-address=1"])
+            .arg(format!("--address={address}"))
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .expect("dbus-daemon is installed");
-        let mut address = String::new();
+        // It says its address when it listens.
         let output = bus.stdout.take().expect("it was piped");
-        let read = BufReader::new(output).read_line(&mut address);
+        let read = BufReader::new(output).read_line(&mut String::new());
         read.expect("the bus says its address");
-        let address = address.trim().to_owned();
         let daemon = Command::new(program())
             .args(["--session", "--allow-root", "--logger=stdout"])
             .arg(format!("--tcti={}", swtpm.tcti()))
@@ -51,6 +57,7 @@ impl Abrmd {
             .spawn()
             .expect("tpm2-abrmd is installed");
         let abrmd = Self {
+            _folder: folder,
             bus,
             address,
             daemon,

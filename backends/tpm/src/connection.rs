@@ -98,8 +98,11 @@ impl Connection {
     /// Connects. A connection on which anything went wrong is not kept.
     fn connect(&mut self) -> Result<()> {
         self.tcti.check()?;
-        let context = Context::new(self.tcti.name_conf().clone());
-        self.context = Some(context.map_err(|error| Failure::of("connect", error))?);
+        let context = Context::new(self.tcti.name_conf().clone()).map_err(|error| {
+            let (tcti, advice) = (self.tcti.as_str(), self.tcti.advice());
+            Failure::stated(ErrorKind::Unavailable, format!("{tcti}: {error}: {advice}"))
+        })?;
+        self.context = Some(context);
         let begun = self.begin();
         if begun.is_err() {
             self.disconnect();

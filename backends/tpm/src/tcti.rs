@@ -87,6 +87,15 @@ impl Tcti {
         &self.name_conf
     }
 
+    /// What to do when the way is open and nothing that answers like a TPM is at its end.
+    pub(crate) const fn advice(&self) -> &'static str {
+        match self.route {
+            Route::Node(_) => "is this the node of a TPM 2.0? Otherwise name another with the TCTI",
+            Route::Simulator { .. } => "is this swtpm's command port, with its control port above?",
+            Route::Broker => "is tpm2-abrmd running? systemctl start tpm2-abrmd",
+        }
+    }
+
     /// Whether a program plays the TPM.
     pub(crate) const fn is_simulator(&self) -> bool {
         matches!(self.route, Route::Simulator { .. })

@@ -153,6 +153,16 @@ fn a_simulator_that_is_not_started_is_named() {
 }
 
 #[test]
+fn what_is_no_tpm_is_named_with_what_to_look_at() {
+    let node = tempfile::NamedTempFile::new().expect("a file");
+    let tcti = format!("device:{}", node.path().display());
+    let (kind, text) = failed(TpmBackend::open(&config(tcti.clone())));
+    assert_eq!(kind, ErrorKind::Unavailable);
+    assert!(text.contains(&tcti), "{text}");
+    assert!(text.contains("name another with the TCTI"), "{text}");
+}
+
+#[test]
 fn a_tpm_that_went_away_is_unavailable_until_it_is_back() {
     let mut swtpm = Swtpm::start();
     let backend = open(swtpm.tcti());
