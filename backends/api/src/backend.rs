@@ -15,7 +15,7 @@ pub struct BackendInfo {
     pub hardware: bool,
     /// Tells this very device from every other one. Rows of the key map belong to it.
     pub device: String,
-    /// The key types that it can make, the most preferred first.
+    /// The key types that it is known to make without asking the device, the most preferred first.
     pub key_types: Vec<KeyType>,
 }
 
@@ -27,15 +27,21 @@ pub trait Backend: Send + Sync + Debug {
     /// What this backend is.
     fn info(&self) -> &BackendInfo;
 
+    /// The key types that it can make, the most preferred first. Some devices have to be asked: the
+    /// first call may take as long as a few signatures.
+    fn key_types(&self) -> &[KeyType] {
+        &self.info().key_types
+    }
+
     /// Makes a new key pair of type `kind` for `id`, whether or not there is one already.
     ///
     /// The private half cannot be exported (RFC 8471 §4.1). A pair for an ephemeral `id` leaves
     /// nothing behind when the process ends.
     ///
     /// # Errors
-    /// [`Unsupported`](crate::ErrorKind::Unsupported) for a type that is not in
-    /// [`BackendInfo::key_types`]; otherwise whatever keeps the device from it. Nothing is left on
-    /// the device then.
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) for a type that is not among the
+    /// [`key_types`](Self::key_types); otherwise whatever keeps the device from it. Nothing is left
+    /// on the device then.
     fn create(&self, id: &KeyId, kind: KeyType) -> Result<(StoredKey, Arc<dyn DeviceKey>)>;
 
     /// Makes a stored key usable again.

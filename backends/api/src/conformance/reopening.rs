@@ -6,7 +6,7 @@ use crate::{Backend, ErrorKind, StoredKey};
 /// What was stored opens as the same key.
 pub fn a_stored_key_opens_again(device: &dyn Device) {
     let backend = device.open();
-    for &kind in &backend.info().key_types {
+    for &kind in backend.key_types() {
         let (stored, _) = create(&*backend, &durable("host:example.com"), kind);
         assert_opens(&*backend, &stored);
     }
@@ -14,7 +14,7 @@ pub fn a_stored_key_opens_again(device: &dyn Device) {
 
 /// What was stored opens as the same key in another process, after a trip through its bytes.
 pub fn a_stored_key_opens_in_another_process(device: &dyn Device) {
-    let types = device.open().info().key_types.clone();
+    let types = device.open().key_types().to_vec();
     for kind in types {
         let (stored, _) = create(&*device.open(), &durable("host:example.com"), kind);
         let stored = StoredKey::decode(&stored.encode()).expect("it decodes");
@@ -34,7 +34,7 @@ fn assert_opens(backend: &dyn Backend, stored: &StoredKey) {
 pub fn a_stored_key_is_of_no_use_on_another_device(device: &dyn Device) {
     let backend = device.open();
     let other = device.open_other();
-    for &kind in &backend.info().key_types {
+    for &kind in backend.key_types() {
         let (stored, _) = create(&*backend, &durable("host:example.com"), kind);
         let error = other
             .open(&stored)
@@ -46,7 +46,7 @@ pub fn a_stored_key_is_of_no_use_on_another_device(device: &dyn Device) {
 /// Changing or cutting what a backend stored gives an error, never another key.
 pub fn a_damaged_stored_key_never_opens_as_another_key(device: &dyn Device) {
     let backend = device.open();
-    for &kind in &backend.info().key_types {
+    for &kind in backend.key_types() {
         let (stored, _) = create(&*backend, &durable("host:example.com"), kind);
         let opaque = stored.opaque();
         let step = opaque.len().div_ceil(48).max(1);
@@ -75,7 +75,7 @@ fn assert_harmless(backend: &dyn Backend, stored: &StoredKey, opaque: &[u8]) {
 /// A token that carries its keys finds each by its id, and only that; another device finds none.
 pub fn a_token_finds_its_keys(device: &dyn Device) {
     let backend = device.open();
-    for &kind in &backend.info().key_types {
+    for &kind in backend.key_types() {
         let id = durable("host:example.com");
         let found = |id| backend.find(id, kind).expect("the device can be asked");
         assert_eq!(found(&id), None, "nothing is there yet");

@@ -5,7 +5,7 @@ use super::{Device, create, durable};
 /// No `Debug` output, and no byte that is stored, holds one of the device's secrets.
 pub fn no_secret_is_shown(device: &dyn Device) {
     let backend = device.open();
-    for &kind in &backend.info().key_types {
+    for &kind in backend.key_types() {
         let (stored, key) = create(&*backend, &durable("host:example.com"), kind);
         let shown = format!(
             "{backend:?}\n{:?}\n{stored:?}\n{key:?}\n{key:#?}",

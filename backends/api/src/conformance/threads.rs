@@ -9,7 +9,7 @@ const THREADS: usize = 4;
 /// One opened key signs for several threads at once.
 pub fn threads_share_one_key(device: &dyn Device) {
     let backend = device.open();
-    let kind = backend.info().key_types[0];
+    let kind = backend.key_types()[0];
     let (_, key) = create(&*backend, &durable("host:example.com"), kind);
     thread::scope(|scope| {
         for _ in 0..THREADS {
@@ -21,7 +21,7 @@ pub fn threads_share_one_key(device: &dyn Device) {
 /// Several threads make, use and reopen keys at once.
 pub fn threads_make_keys_at_once(device: &dyn Device) {
     let backend = device.open();
-    let kind = backend.info().key_types[0];
+    let kind = backend.key_types()[0];
     thread::scope(|scope| {
         for thread in 0..THREADS {
             let backend = &backend;

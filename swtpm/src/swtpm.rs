@@ -1,0 +1,189 @@
+//! swtpm, a TPM 2.0 in a process: one per test.
+//!
+//! It has three object slots and no resource manager, and serves one connection at a time; the TSS
+//! connects anew for each command. Its control port is the one above the command port, which the
+//! TSS takes for granted.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::{Ipv4Addr, TcpListener, TcpStream},
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU16, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+
+use crate::command;
+
+/// Ports from here up to [`LAST_PORT`] are tried: those above are the kernel's own.
+const FIRST_PORT: u16 = 20_000;
+const LAST_PORT: u16 = 32_000;
+const START_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A running swtpm. It is killed on drop, and its state goes with it.
+#[derive(Debug)]
+pub struct Swtpm {
+    state: TempDir,
+    port: u16,
+    process: Option<Child>,
+}
+
+impl Swtpm {
+    /// Starts a new TPM, as it leaves the factory.
+    #[must_use]
+    pub fn start() -> Self {
+        let state = tempfile::tempdir().expect("a folder for the TPM's state");
+        // Another program may take the ports between the look and the start.
+        for _ in 0..20 {
+            let port = free_ports();
+            if let Some(process) = spawn(state.path(), port) {
+                return Self {
+                    state,
+                    port,
+                    process: Some(process),
+                };
+            }
+        }
+        panic!("swtpm does not start: is it installed?");
+    }
+
+    /// The command port. The control port is the one above.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The TCTI that leads to it.
+    #[must_use]
+    pub fn tcti(&self) -> String {
+        tcti(self.port)
+    }
+
+    /// Kills it, as a power cut does. What it had promised to keep is in its folder.
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+
+    /// Starts it again on the same state and ports: a TPM reset that cuts connections.
+    pub fn restart(&mut self) {
+        self.kill();
+        let process = spawn(self.state.path(), self.port);
+        self.process = Some(process.expect("swtpm starts again on its own ports"));
+    }
+
+    /// Takes the power away and gives it back, without cutting connections: `_TPM_Init`. The TPM
+    /// answers nothing but [`command::startup_clear`] then.
+    pub fn power_cycle(&self) {
+        const CMD_INIT: u32 = 2;
+        self.control(CMD_INIT, &0_u32.to_be_bytes());
+    }
+
+    /// Sends one command and gives the response.
+    pub fn transmit(&self, command: &[u8]) -> Vec<u8> {
+        let mut stream = connect(self.port).expect("swtpm listens");
+        stream.write_all(command).expect("swtpm reads");
+        let response = command::read(&mut stream).expect("swtpm answers");
+        response.expect("swtpm stays connected")
+    }
+
+    /// Sends one command, which must succeed.
+    pub fn execute(&self, command: &[u8]) -> Vec<u8> {
+        let response = self.transmit(command);
+        assert_eq!(command::code_of(&response), 0, "the TPM's response code");
+        response
+    }
+
+    /// How many transient objects are loaded.
+    #[must_use]
+    pub fn loaded_objects(&self) -> usize {
+        self.count(0x8000_0000)
+    }
+
+    /// How many sessions are loaded.
+    #[must_use]
+    pub fn loaded_sessions(&self) -> usize {
+        self.count(0x0200_0000)
+    }
+
+    /// How many handles there are of the type of `first`. TPM 2.0 Library, Part 2, §7.4.
+    fn count(&self, first: u32) -> usize {
+        command::count_of_handles(&self.execute(&command::handles(first)))
+    }
+
+    fn control(&self, code: u32, body: &[u8]) {
+        let mut stream = connect(self.port + 1).expect("swtpm's control port listens");
+        let request = [&code.to_be_bytes()[..], body].concat();
+        stream.write_all(&request).expect("swtpm reads");
+        let mut result = [0; 4];
+        stream.read_exact(&mut result).expect("swtpm answers");
+        assert_eq!(result, [0; 4], "swtpm's control command {code}");
+    }
+}
+
+impl Drop for Swtpm {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// The TCTI of a simulator's command port on this machine.
+#[must_use]
+pub fn tcti(port: u16) -> String {
+    format!("swtpm:host=127.0.0.1,port={port}")
+}
+
+/// A free port with a free one above it.
+#[must_use]
+pub fn free_ports() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let pairs = (LAST_PORT - FIRST_PORT) / 2;
+    // Test processes run side by side: each starts to look somewhere else.
+    let start = u16::try_from(std::process::id() % u32::from(pairs)).unwrap_or_default();
+    for _ in 0..pairs {
+        let pair = (start.wrapping_mul(7) + NEXT.fetch_add(1, Ordering::Relaxed)) % pairs;
+        let port = FIRST_PORT + 2 * pair;
+        let free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+        if free(port) && free(port + 1) {
+            return port;
+        }
+    }
+    panic!("no two free ports from {FIRST_PORT} to {LAST_PORT}");
+}
+
+/// Starts swtpm and waits until it listens. `None` when it ends before, because of its ports.
+fn spawn(state: &Path, port: u16) -> Option<Child> {
+    let listen = |port| format!("type=tcp,port={port},bindaddr=127.0.0.1");
+    let mut process = Command::new("swtpm")
+        .args(["socket", "--tpm2", "--flags", "not-need-init,startup-clear"])
+        .arg("--tpmstate")
+        .arg(format!("dir={}", state.display()))
+        .args(["--server", &listen(port), "--ctrl", &listen(port + 1)])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("swtpm is installed");
+    let start = Instant::now();
+    while start.elapsed() < START_TIMEOUT {
+        if process.try_wait().expect("swtpm is a child").is_some() {
+            return None;
+        }
+        // The control port takes connections one after the other; the command port only one.
+        if connect(port + 1).is_ok() {
+            return Some(process);
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+    let _ = process.kill();
+    let _ = process.wait();
+    None
+}
+
+fn connect(port: u16) -> std::io::Result<TcpStream> {
+    TcpStream::connect((Ipv4Addr::LOCALHOST, port))
+}
