@@ -1,6 +1,6 @@
 //! What each provider is on this machine, without making anything.
 
-use tokenbinding_backend::BackendInfo;
+use tokenbinding_backend::{Backend, BackendInfo, KeyType};
 
 use crate::{Config, Error, ProviderChoice, provider::opener};
 
@@ -17,7 +17,14 @@ pub struct ProviderStatus {
 #[derive(Debug)]
 pub enum ProviderState {
     /// It can be used.
-    Usable(BackendInfo),
+    Usable {
+        /// What it is.
+        info: BackendInfo,
+        /// The key types that it can make.
+        key_types: Vec<KeyType>,
+        /// What else a person may want to know, by name.
+        details: Vec<(&'static str, String)>,
+    },
     /// It can be used, and is made when it is first used.
     MadeAtFirstUse,
     /// It is not configured.
@@ -33,7 +40,7 @@ impl ProviderState {
     /// Whether it can be used.
     #[must_use]
     pub const fn is_usable(&self) -> bool {
-        matches!(self, Self::Usable(_) | Self::MadeAtFirstUse)
+        matches!(self, Self::Usable { .. } | Self::MadeAtFirstUse)
     }
 }
 
@@ -65,7 +72,15 @@ fn state(provider: ProviderChoice, config: &Config) -> ProviderState {
     if provider == ProviderChoice::Software && crate::provider::software::would_be_made(config) {
         return ProviderState::MadeAtFirstUse;
     }
-    open().map_or_else(ProviderState::Unusable, |backend| {
-        ProviderState::Usable(backend.info().clone())
+    open()
+        .and_then(|backend| describe(&*backend))
+        .unwrap_or_else(ProviderState::Unusable)
+}
+
+fn describe(backend: &dyn Backend) -> Result<ProviderState, Error> {
+    Ok(ProviderState::Usable {
+        info: backend.info().clone(),
+        key_types: backend.key_types().to_vec(),
+        details: backend.details()?,
     })
 }

@@ -11,11 +11,16 @@ pub(crate) enum Failure {
     Usage(String),
     /// The operation failed, or the message is invalid: status 1.
     Operation(String),
+    /// The person pressed Ctrl-C: the status that shells give.
+    Interrupted,
     /// The reader of standard output went away: nobody is left to tell.
     OutputClosed,
 }
 
 impl Failure {
+    /// The exit status after Ctrl-C.
+    pub(crate) const INTERRUPTED: u8 = 130;
+
     /// What clap found wrong, folded into one line; help and version are no failures.
     pub(crate) fn of_usage(error: &clap::Error) -> Result<(), Self> {
         if matches!(
@@ -45,6 +50,7 @@ impl Failure {
         let (message, status) = match self {
             Self::Usage(message) => (message, 2),
             Self::Operation(message) => (message, 1),
+            Self::Interrupted => ("interrupted".to_owned(), Self::INTERRUPTED),
             Self::OutputClosed => return ExitCode::SUCCESS,
         };
         crate::output::tell(&message);

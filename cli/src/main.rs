@@ -8,6 +8,9 @@ mod commands;
 mod failure;
 mod input;
 mod output;
+mod progress;
+#[cfg(feature = "tpm")]
+mod tss_log;
 
 use std::process::ExitCode;
 
@@ -16,6 +19,8 @@ use clap::Parser as _;
 use self::{args::Args, failure::Failure};
 
 fn main() -> ExitCode {
+    #[cfg(feature = "tpm")]
+    tss_log::silence();
     let outcome = match Args::try_parse() {
         Ok(args) => run(args),
         Err(error) => Failure::of_usage(&error),

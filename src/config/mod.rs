@@ -78,6 +78,25 @@ pub enum MasterKind {
 pub struct TpmConfig {
     /// How it is reached, as tpm2-tools spells it: `device:/dev/tpmrm0`.
     pub tcti: Option<String>,
+    /// How P-256 keys are made. Default: `derived`.
+    pub p256: Option<P256KeysChoice>,
+    /// A file with the authorization of the owner hierarchy. Default: the empty one.
+    pub owner_auth_file: Option<PathBuf>,
+    /// A file with the authorization of the storage root at 0x81000001. Default: the empty one.
+    pub storage_auth_file: Option<PathBuf>,
+    /// A file with the authorization that keys get and are used with. Default: the empty one.
+    pub key_auth_file: Option<PathBuf>,
+}
+
+/// How a TPM makes P-256 keys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum P256KeysChoice {
+    /// Derived from the owner hierarchy's seed and a stored salt.
+    #[default]
+    Derived,
+    /// Made at random and stored wrapped by the storage root.
+    Wrapped,
 }
 
 /// What the PKCS#11 token is opened with.
@@ -277,6 +296,10 @@ impl Config {
             },
             tpm: TpmConfig {
                 tcti: over.tpm.tcti.or(self.tpm.tcti),
+                p256: over.tpm.p256.or(self.tpm.p256),
+                owner_auth_file: over.tpm.owner_auth_file.or(self.tpm.owner_auth_file),
+                storage_auth_file: over.tpm.storage_auth_file.or(self.tpm.storage_auth_file),
+                key_auth_file: over.tpm.key_auth_file.or(self.tpm.key_auth_file),
             },
             pkcs11: Pkcs11Config {
                 uri: over.pkcs11.uri.or(self.pkcs11.uri),

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "software")]
 pub(crate) mod software;
+#[cfg(feature = "tpm")]
+mod tpm;
 
 use std::{
     fmt,
@@ -141,6 +143,8 @@ pub(crate) fn opener(choice: ProviderChoice, config: &Config) -> Option<Open> {
     match choice {
         #[cfg(feature = "software")]
         ProviderChoice::Software => Some(software::opener(config.clone())),
+        #[cfg(feature = "tpm")]
+        ProviderChoice::Tpm => Some(tpm::opener(config.clone())),
         _ => {
             // Not used by a build without providers.
             let _ = config;

@@ -33,6 +33,15 @@ pub trait Backend: Send + Sync + Debug {
         &self.info().key_types
     }
 
+    /// What a person may want to know of the device beside its [`info`](Self::info), by name: its
+    /// maker, its firmware, its room. The device is asked.
+    ///
+    /// # Errors
+    /// Whatever keeps the device from answering.
+    fn details(&self) -> Result<Vec<(&'static str, String)>> {
+        Ok(Vec::new())
+    }
+
     /// Makes a new key pair of type `kind` for `id`, whether or not there is one already.
     ///
     /// The private half cannot be exported (RFC 8471 §4.1). A pair for an ephemeral `id` leaves

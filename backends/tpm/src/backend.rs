@@ -137,6 +137,10 @@ impl Backend for TpmBackend {
         )
     }
 
+    fn details(&self) -> Result<Vec<(&'static str, String)>> {
+        Ok(self.status()?.details())
+    }
+
     fn create(&self, id: &KeyId, kind: KeyType) -> Result<(StoredKey, Arc<dyn DeviceKey>)> {
         self.work("create a key", |connection| {
             if id.is_ephemeral() {

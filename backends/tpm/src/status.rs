@@ -1,7 +1,7 @@
 //! What a TPM says of itself, for people: `TPM2_GetCapability` only, nothing that needs an
 //! authorization or changes the TPM. TPM 2.0 Library, Part 2, §6.13.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use tokenbinding_backend::KeyType;
 use tss_esapi::{
@@ -38,6 +38,32 @@ pub struct TpmStatus {
     pub owner_auth_set: bool,
 }
 
+impl TpmStatus {
+    /// What is not said by the backend's info, by name.
+    pub(crate) fn details(&self) -> Vec<(&'static str, String)> {
+        let kind = if self.simulator {
+            "a simulator"
+        } else {
+            "hardware"
+        };
+        let owner = if self.owner_auth_set { "set" } else { "empty" };
+        vec![
+            ("manufacturer", self.manufacturer.clone()),
+            ("vendor", self.vendor.clone()),
+            ("firmware", self.firmware.clone()),
+            (
+                "specification",
+                format!("TPM 2.0 revision {}", self.spec_revision),
+            ),
+            ("made as", kind.to_owned()),
+            ("rsa2048_pss", self.pss.to_string()),
+            ("object slots", self.object_slots.to_string()),
+            ("lockout", self.lockout.to_string()),
+            ("owner authorization", owner.to_owned()),
+        ]
+    }
+}
+
 /// How many objects can be loaded at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ObjectSlots {
@@ -58,6 +84,29 @@ pub struct Lockout {
     pub max_failures: u32,
     /// After which time one failure less counts.
     pub recovery: Duration,
+}
+
+impl fmt::Display for ObjectSlots {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} promised, {} free", self.promised, self.free)
+    }
+}
+
+impl fmt::Display for Lockout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = if self.active { "active" } else { "not active" };
+        let Self {
+            failures,
+            max_failures,
+            recovery,
+            ..
+        } = self;
+        let recovery = recovery.as_secs();
+        write!(
+            f,
+            "{state}, {failures} of {max_failures} failures, one less every {recovery} s"
+        )
+    }
 }
 
 /// `TPMA_PERMANENT`: ownerAuthSet.

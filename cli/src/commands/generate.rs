@@ -10,6 +10,7 @@ use crate::{
     failure::Failure,
     input::{self, EkmSource},
     output,
+    progress::while_device_works,
 };
 
 #[derive(Serialize)]
@@ -32,7 +33,7 @@ pub(super) fn run(global: Global, command: &Generate) -> Result<(), Failure> {
         EkmSource::Given(ekm) => (ekm, false),
         EkmSource::Random(ekm) => (ekm, true),
     };
-    let bindings = bindings(&binder, command, &ekm)?;
+    let bindings = while_device_works(|| bindings(&binder, command, &ekm))?;
     let message = Binder::generate_message(&bindings)?;
     if random && command.format != Format::Json && !quiet {
         let digits = HEXLOWER.encode(ekm.as_bytes());

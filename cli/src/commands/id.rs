@@ -7,6 +7,7 @@ use crate::{
     args::{Global, Id},
     failure::Failure,
     output,
+    progress::while_device_works,
 };
 
 #[derive(Serialize)]
@@ -21,7 +22,8 @@ struct IdJson<'a> {
 }
 
 pub(super) fn run(global: Global, command: &Id) -> Result<(), Failure> {
-    let key = open(global)?.id(&command.target, command.key_type)?;
+    let binder = open(global)?;
+    let key = while_device_works(|| Ok(binder.id(&command.target, command.key_type)?))?;
     let (id, tbh) = (key.id.to_string(), key.id.tbh().to_string());
     if command.json {
         return output::json(&IdJson {

@@ -1,7 +1,12 @@
 //! `providers`: what each provider is on this machine.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
-use tokenbinding::survey::{ProviderState, ProviderStatus, survey};
+use tokenbinding::{
+    KeyType,
+    survey::{ProviderState, ProviderStatus, survey},
+};
 
 use crate::{args::Global, failure::Failure, output};
 
@@ -13,6 +18,7 @@ struct ProviderJson {
     hardware: Option<bool>,
     device: Option<String>,
     key_types: Vec<&'static str>,
+    details: BTreeMap<&'static str, String>,
     note: Option<String>,
 }
 
@@ -38,18 +44,20 @@ fn document(status: ProviderStatus) -> ProviderJson {
         hardware: None,
         device: None,
         key_types: Vec::new(),
+        details: BTreeMap::new(),
         note: None,
     };
     match status.state {
-        ProviderState::Usable(info) => {
+        ProviderState::Usable {
+            info,
+            key_types,
+            details,
+        } => {
             document.model = Some(info.model);
             document.hardware = Some(info.hardware);
             document.device = Some(info.device);
-            document.key_types = info
-                .key_types
-                .into_iter()
-                .map(tokenbinding::KeyType::name)
-                .collect();
+            document.key_types = key_types.into_iter().map(KeyType::name).collect();
+            document.details = details.into_iter().collect();
         }
         ProviderState::MadeAtFirstUse => {
             document.note = Some("its keystore is made at first use".to_owned());
@@ -87,6 +95,9 @@ fn show(document: &ProviderJson) -> Result<(), Failure> {
         if let Some(value) = value {
             output::line(&format!("  {name}: {value}"))?;
         }
+    }
+    for (name, value) in &document.details {
+        output::line(&format!("  {name}: {value}"))?;
     }
     Ok(())
 }
