@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{
     ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum,
     builder::{PossibleValuesParser, TypedValueParser as _},
+    value_parser,
 };
 use tokenbinding::{Config, KeyChoice, KeyType, Policy, Profile, ProviderChoice};
 
@@ -150,6 +151,15 @@ Examples:
         #[arg(long)]
         json: bool,
     },
+    /// Measure what this machine's device does: bare signatures against whole bindings.
+    #[command(after_help = "\
+Examples:
+  tokenbinding bench
+  tokenbinding --provider tpm bench --key-type rsa2048_pss --json
+
+The keys are ephemeral: nothing is left on the device. Both are measured in
+turn, so that a change of the machine's speed meets both.")]
+    Bench(Bench),
     /// Print a completion script.
     #[command(after_help = "\
 Examples:
@@ -230,6 +240,19 @@ pub(crate) struct Id {
     /// The type of the key.
     #[arg(long, value_name = "TYPE", value_parser = key_choice(), default_value = DEFAULT_KEY_TYPE)]
     pub(crate) key_type: KeyChoice,
+    /// Print a JSON document.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Bench {
+    /// The type of the key.
+    #[arg(long, value_name = "TYPE", value_parser = key_type(), default_value = DEFAULT_KEY_TYPE)]
+    pub(crate) key_type: KeyType,
+    /// How many signatures of each.
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) count: u32,
     /// Print a JSON document.
     #[arg(long)]
     pub(crate) json: bool,

@@ -44,6 +44,10 @@ impl OpenKey {
         &*self.key
     }
 
+    pub(super) fn shared_device_key(&self) -> Arc<dyn DeviceKey> {
+        Arc::clone(&self.key)
+    }
+
     pub(super) const fn id(&self) -> &TokenBindingId {
         &self.id
     }

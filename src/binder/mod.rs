@@ -15,7 +15,7 @@ mod listing;
 
 use std::sync::{Arc, Mutex};
 
-use tokenbinding_backend::{Backend, KeyId, KeyType, Profile};
+use tokenbinding_backend::{Backend, DeviceKey, KeyId, KeyType, Profile};
 
 use self::{cache::Cache, keys::OpenKey};
 pub use self::{
@@ -238,6 +238,19 @@ impl Binder {
             signature,
             extensions,
         )))
+    }
+
+    /// The key of `target` as its device offers it, without what a binding adds: for measurements.
+    ///
+    /// # Errors
+    /// As for [`generate_binding`](Self::generate_binding).
+    pub fn device_key(
+        &self,
+        target: &str,
+        key: impl Into<KeyChoice>,
+    ) -> Result<Arc<dyn DeviceKey>, Error> {
+        let (key, _) = self.key(&self.scope(target)?, key.into())?;
+        Ok(key.shared_device_key())
     }
 
     /// Puts bindings together to the message that goes to the server, in their order.

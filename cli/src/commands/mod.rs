@@ -1,5 +1,6 @@
 //! One module for each command.
 
+mod bench;
 mod generate;
 mod id;
 mod inspect;
@@ -30,6 +31,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         Command::Id(command) => id::run(global, &command),
         Command::Keys(command) => keys::run(global, &command),
         Command::Providers { json } => providers::run(global, json),
+        Command::Bench(command) => bench::run(global, &command),
         Command::Completions { shell } => completions(shell),
     }
 }

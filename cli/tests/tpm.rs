@@ -1,0 +1,215 @@
+//! The command on a simulated TPM.
+
+#![cfg(feature = "tpm")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::process::{Command, Output};
+
+use common::{Sandbox, stderr, text};
+use serde_json::Value;
+use tokenbinding_devices::{
+    command::{self, code},
+    relay::Relay,
+    swtpm::{self, Swtpm},
+};
+
+const TARGET: &str = "https://www.example.com/";
+const TYPES: [&str; 3] = ["ecdsap256", "rsa2048_pss", "rsa2048_pkcs1.5"];
+
+/// The command on the TPM that `tcti` leads to.
+fn on_tpm(sandbox: &Sandbox, tcti: &str, args: &[&str]) -> Output {
+    let args = [&["--provider", "tpm", "--tcti", tcti], args].concat();
+    sandbox.command().args(args).output().unwrap()
+}
+
+/// The document that a run which succeeds prints, and what it tells beside it.
+fn json(sandbox: &Sandbox, tcti: &str, args: &[&str]) -> (Value, String) {
+    let output = on_tpm(sandbox, tcti, args);
+    assert!(output.status.success(), "{}", stderr(&output));
+    (
+        serde_json::from_slice(&output.stdout).unwrap(),
+        stderr(&output),
+    )
+}
+
+fn id(sandbox: &Sandbox, tcti: &str) -> String {
+    text(&json(sandbox, tcti, &["id", TARGET, "--json"]).0, "id").to_owned()
+}
+
+#[test]
+fn a_header_signed_in_the_tpm_verifies() {
+    let (sandbox, swtpm) = (Sandbox::new(), Swtpm::start());
+    for key_type in TYPES {
+        let args = ["generate", TARGET, "--ekm", "random", "--format", "json"];
+        let (document, _) = json(
+            &sandbox,
+            &swtpm.tcti(),
+            &[&args[..], &["--key-type", key_type]].concat(),
+        );
+        assert_eq!(document["provider"], "tpm");
+        let (message, ekm) = (text(&document, "message"), text(&document, "ekm"));
+        sandbox.ok(&["verify", message, "--ekm", ekm, "--key-type", key_type]);
+    }
+    assert_eq!(swtpm.loaded_objects(), 0);
+}
+
+#[test]
+fn a_key_outlives_the_process_a_restart_and_a_reset_of_the_tpm() {
+    let (sandbox, mut swtpm) = (Sandbox::new(), Swtpm::start());
+    let first = id(&sandbox, &swtpm.tcti());
+    assert_eq!(id(&sandbox, &swtpm.tcti()), first);
+    swtpm.kill();
+    swtpm.restart();
+    assert_eq!(id(&sandbox, &swtpm.tcti()), first);
+    swtpm.power_cycle();
+    swtpm.execute(&command::startup_clear());
+    assert_eq!(id(&sandbox, &swtpm.tcti()), first);
+}
+
+#[test]
+fn a_deleted_key_gives_way_to_another() {
+    let (sandbox, swtpm) = (Sandbox::new(), Swtpm::start());
+    let first = id(&sandbox, &swtpm.tcti());
+    let (deleted, _) = json(
+        &sandbox,
+        &swtpm.tcti(),
+        &["keys", "delete", TARGET, "--json"],
+    );
+    assert_eq!(deleted["deleted"], 1);
+    assert_ne!(id(&sandbox, &swtpm.tcti()), first);
+}
+
+#[test]
+fn a_cleared_tpm_gives_a_new_key_and_a_warning() {
+    let (sandbox, swtpm) = (Sandbox::new(), Swtpm::start());
+    let first = id(&sandbox, &swtpm.tcti());
+    swtpm.execute(&command::clear());
+    let (document, told) = json(&sandbox, &swtpm.tcti(), &["id", TARGET, "--json"]);
+    assert_ne!(text(&document, "id"), first);
+    assert!(told.contains("the device was cleared"), "{told}");
+    let (pruned, _) = json(&sandbox, &swtpm.tcti(), &["keys", "prune", "--json"]);
+    assert_eq!(pruned["pruned"], 1);
+}
+
+#[test]
+fn a_copied_store_signs_with_another_key_on_another_tpm() {
+    let (sandbox, own) = (Sandbox::new(), Swtpm::start());
+    let first = id(&sandbox, &own.tcti());
+    let (thief, other) = (Sandbox::new(), Swtpm::start());
+    let copied = Command::new("cp")
+        .arg("-a")
+        .arg(sandbox.store())
+        .arg(thief.store())
+        .status();
+    assert!(copied.unwrap().success());
+    assert_ne!(id(&thief, &other.tcti()), first);
+    assert_eq!(id(&sandbox, &own.tcti()), first);
+}
+
+#[test]
+fn a_new_process_signs_with_an_existing_key_in_four_commands() {
+    let (sandbox, swtpm) = (Sandbox::new(), Swtpm::start());
+    let relay = Relay::start(&swtpm);
+    let generate = || {
+        let args = ["generate", TARGET, "--ekm", "random"];
+        assert!(on_tpm(&sandbox, &relay.tcti(), &args).status.success());
+    };
+    generate();
+    let _ = relay.take_log();
+    generate();
+    let cold = [
+        code::HASH,
+        code::CREATE_PRIMARY,
+        code::SIGN,
+        code::FLUSH_CONTEXT,
+    ];
+    assert_eq!(relay.take_log(), cold);
+}
+
+#[test]
+fn providers_tells_what_the_tpm_is() {
+    let (sandbox, swtpm) = (Sandbox::new(), Swtpm::start());
+    let (providers, _) = json(&sandbox, &swtpm.tcti(), &["providers", "--json"]);
+    let tpm = &providers[0];
+    assert_eq!(
+        (&tpm["provider"], &tpm["usable"]),
+        (&"tpm".into(), &true.into())
+    );
+    assert_eq!(tpm["key_types"], serde_json::json!(TYPES));
+    let details = &tpm["details"];
+    for name in [
+        "manufacturer",
+        "firmware",
+        "specification",
+        "object slots",
+        "lockout",
+    ] {
+        assert!(details[name].is_string(), "{name}: {details}");
+    }
+}
+
+#[test]
+fn bench_leaves_nothing_in_tpm_or_store() {
+    let (sandbox, swtpm) = (Sandbox::new(), Swtpm::start());
+    let (document, _) = json(
+        &sandbox,
+        &swtpm.tcti(),
+        &["bench", "--count", "5", "--json"],
+    );
+    assert_eq!(
+        (&document["provider"], &document["count"]),
+        (&"tpm".into(), &5.into())
+    );
+    assert!(document["ratio"].as_f64().unwrap() > 0.0);
+    assert_eq!(swtpm.loaded_objects(), 0);
+    assert!(!sandbox.store().exists());
+}
+
+#[test]
+fn a_tpm_that_is_not_there_is_told_in_one_line() {
+    let sandbox = Sandbox::new();
+    for (tcti, says) in [
+        (swtpm::tcti(swtpm::free_ports()).as_str(), "start swtpm"),
+        ("device:/dev/nonexistent", "enable the TPM"),
+        ("nonsense:", "TCTI"),
+    ] {
+        let told = common::told(&on_tpm(&sandbox, tcti, &["id", TARGET]), 1);
+        assert!(told.contains(says), "{told}");
+    }
+}
+
+/// `auto` takes the TPM that is there, and software where none is.
+#[test]
+fn auto_prefers_the_tpm_and_keeps_to_keys_that_exist() {
+    let (sandbox, mut swtpm) = (Sandbox::new(), Swtpm::start());
+    let tcti = swtpm.tcti();
+    let id = || {
+        let args = [
+            "--provider",
+            "auto",
+            "--tcti",
+            &tcti,
+            "id",
+            TARGET,
+            "--json",
+        ];
+        let document = sandbox.json(&args);
+        (
+            text(&document, "provider").to_owned(),
+            text(&document, "id").to_owned(),
+        )
+    };
+    swtpm.kill();
+    let (provider, in_software) = id();
+    assert_eq!(provider, "software");
+    swtpm.restart();
+    assert_eq!(
+        id(),
+        (provider, in_software),
+        "the key that exists, though the TPM is back"
+    );
+    sandbox.ok(&["keys", "delete", TARGET]);
+    assert_eq!(id().0, "tpm");
+}
