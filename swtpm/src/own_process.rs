@@ -43,5 +43,8 @@ pub fn run(closure: &str, environment: &[(&str, OsString)]) {
         .envs(environment.iter().map(|(name, value)| (name, value)))
         .status()
         .expect("the test runs again");
-    assert!(status.success(), "{test} failed in its own process: {status}");
+    assert!(
+        status.success(),
+        "{test} failed in its own process: {status}"
+    );
 }

@@ -16,8 +16,8 @@ use crate::{
     key::{self, Key},
     link::Link,
     locate, mechanism,
-    module::Module,
-    objects::{Halves, PrivateKey},
+    module::{Attributes, Module},
+    objects::{Halves, Objects, PrivateKey},
     public_key,
     template::{self, Templates},
     token,
@@ -44,7 +44,8 @@ impl Pkcs11Backend {
     /// [`ErrorKind::Unavailable`] when the module cannot be loaded, or no token or several are the
     /// one that is meant.
     pub fn open(config: &Pkcs11Config, callbacks: Arc<dyn Callbacks>) -> BackendResult<Self> {
-        let core = Self::core(config, callbacks).map_err(|fault| fault.into_error("open the token"))?;
+        let core =
+            Self::core(config, callbacks).map_err(|fault| fault.into_error("open the token"))?;
         Ok(Self {
             core: Arc::new(core),
         })
@@ -54,7 +55,7 @@ impl Pkcs11Backend {
         let module = Module::load(&locate::module(&config.uri)?)?;
         module.initialize()?;
         let token = token::select(&module, &config.uri)?;
-        let support = mechanism::support(&module, token.slot as CK_SLOT_ID)?;
+        let support = mechanism::support(&module, token.slot)?;
         let offered = support.iter().filter(|support| support.missing.is_none());
         let info = BackendInfo {
             name: BACKEND,
@@ -68,7 +69,11 @@ impl Pkcs11Backend {
     }
 
     fn require(&self, kind: KeyType) -> Result<()> {
-        let support = self.core.support.iter().find(|support| support.kind == kind);
+        let support = self
+            .core
+            .support
+            .iter()
+            .find(|support| support.kind == kind);
         match support.and_then(|support| support.missing.as_ref()) {
             None => Ok(()),
             Some(why) => Err(Fault::new(ErrorKind::Unsupported, why.as_str())),
@@ -83,17 +88,51 @@ impl Pkcs11Backend {
         id: &KeyId,
         kind: KeyType,
     ) -> Result<(PublicKey, PrivateKey)> {
-        let handles = if id.is_ephemeral() {
-            link.with_ephemeral(|session| generate_pair(link.module(), session, id, kind))?
-        } else {
+        if !id.is_ephemeral() {
             link.require_writable()?;
-            generate_pair(link.module(), session, id, kind)?
+        }
+        let templates = Templates::new(id, kind);
+        match self.generate_as(link, session, &templates, (id, kind)) {
+            Err(fault) if fault.ckr().is_some_and(Ckr::may_be_the_template) => {
+                tracing::debug!(%fault, "asking for a plainer key");
+                let templates = templates.without_modifiable();
+                self.generate_as(link, session, &templates, (id, kind))
+            }
+            result => result,
+        }
+    }
+
+    fn generate_as(
+        &self,
+        link: &Link,
+        session: CK_SESSION_HANDLE,
+        templates: &Templates,
+        (id, kind): (&KeyId, KeyType),
+    ) -> Result<(PublicKey, PrivateKey)> {
+        let module = link.module();
+        let (mechanism, _) = mechanism::generation(kind);
+        let pair = |session| {
+            let Templates {
+                public, private, ..
+            } = templates;
+            module.c_generate_key_pair(session, mechanism, public, private)
         };
-        let proven = self.prove(link, session, handles, kind);
+        let (public, private) = match templates.ephemeral {
+            true => link.with_ephemeral(pair)?,
+            false => pair(session)?,
+        };
+        let objects = Objects {
+            module,
+            session,
+            name: id.name(kind),
+            kind,
+        };
+        // What does not turn out to be the new pair is not destroyed either.
+        let told = (objects.public(public)?, objects.private(private)?);
+        let proven = self.prove(link, session, (private, told), kind);
         if proven.is_err() {
-            let (public, private) = handles;
             for half in [private, public] {
-                if let Err(fault) = link.module().c_destroy_object(session, half) {
+                if let Err(fault) = module.c_destroy_object(session, half) {
                     tracing::warn!(%fault, "a key that is not used could not be destroyed");
                 }
             }
@@ -105,30 +144,25 @@ impl Pkcs11Backend {
         &self,
         link: &Link,
         session: CK_SESSION_HANDLE,
-        (public, private): (CK_OBJECT_HANDLE, CK_OBJECT_HANDLE),
+        (private, (public, told)): (CK_OBJECT_HANDLE, (Attributes, Attributes)),
         kind: KeyType,
     ) -> Result<(PublicKey, PrivateKey)> {
-        let module = link.module();
-        let told = module.attributes(session, private, &template::PROOF)?;
         if let Some(attribute) = template::unproven(&told) {
             return Err(Fault::new(
                 ErrorKind::Unsupported,
                 format!("the token does not vouch by {attribute} that the key cannot leave it"),
             ));
         }
-        let private = PrivateKey {
-            handle: private,
-            always_authenticate: told.flag(CKA_ALWAYS_AUTHENTICATE).unwrap_or(false),
-        };
-        let told = module.attributes(session, public, &public_key::attributes(kind))?;
-        let public = public_key::public_key(kind, &told).ok_or_else(|| {
+        let private = PrivateKey::new(private, &told);
+        let public = public_key::public_key(kind, &public).ok_or_else(|| {
             let text = format!("the token does not show a well-formed {kind} public key");
             Fault::new(ErrorKind::Internal, text)
         })?;
         // A type whose signatures turn out not to be those of RFC 8471 is found out here, before
         // anybody relies on the key.
         if self.core.proven.get(kind).is_none() {
-            self.core.prove_scheme(link, session, private, (kind, &public))?;
+            self.core
+                .prove_scheme(link, session, private, (kind, &public))?;
         }
         Ok((public, private))
     }
@@ -143,11 +177,15 @@ impl Pkcs11Backend {
         kind: KeyType,
     ) -> Result<Option<StoredKey>> {
         let name = id.name(kind);
-        let halves = Halves::find(link.module(), session, &name, kind)?;
+        let halves = Halves::find(link.module(), session, name, kind)?;
         link.require_login(session, halves.private.is_empty())?;
         for half in &halves.public {
             let pair = (kind, &half.key);
-            if self.core.private_half(link, session, &halves, pair)?.is_some() {
+            if self
+                .core
+                .private_half(link, session, &halves, pair)?
+                .is_some()
+            {
                 return Ok(Some(StoredKey::new(name, kind, half.key.clone(), OPAQUE)));
             }
         }
@@ -158,36 +196,19 @@ impl Pkcs11Backend {
     fn destroy(&self, link: &Link, session: CK_SESSION_HANDLE, stored: &StoredKey) -> Result<()> {
         let (kind, key) = (stored.kind(), stored.public_key());
         let module = link.module();
-        let halves = Halves::find(module, session, stored.name(), kind)?;
+        let halves = Halves::find(module, session, *stored.name(), kind)?;
         link.require_login(session, halves.private.is_empty())?;
         // The private half first: a pair whose deletion is cut short must not sign any more.
-        if let Some(private) = self.core.private_half(link, session, &halves, (kind, key))? {
+        if let Some(private) = self
+            .core
+            .private_half(link, session, &halves, (kind, key))?
+        {
             module.c_destroy_object(session, private.handle)?;
         }
         for half in halves.public.iter().filter(|half| half.key == *key) {
             module.c_destroy_object(session, half.handle)?;
         }
         Ok(())
-    }
-}
-
-fn generate_pair(
-    module: &Module,
-    session: CK_SESSION_HANDLE,
-    id: &KeyId,
-    kind: KeyType,
-) -> Result<(CK_OBJECT_HANDLE, CK_OBJECT_HANDLE)> {
-    let (mechanism, _) = mechanism::generation(kind);
-    let generate = |Templates { public, private }: &Templates| {
-        module.c_generate_key_pair(session, mechanism, public, private)
-    };
-    let templates = Templates::new(id, kind);
-    match generate(&templates) {
-        Err(fault) if fault.ckr().is_some_and(Ckr::is_about_the_template) => {
-            tracing::debug!(%fault, "asking for a plainer key");
-            generate(&templates.without_refinements())
-        }
-        result => result,
     }
 }
 

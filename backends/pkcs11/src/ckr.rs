@@ -128,14 +128,18 @@ impl Ckr {
         )
     }
 
-    /// Whether it says that a key template has something the token does not take.
-    pub(crate) const fn is_about_the_template(self) -> bool {
+    /// Whether it says that a key template has something the token does not take, or may: not every
+    /// module finds the right word for it (tpm2-pkcs11 1.9: `CKR_GENERAL_ERROR`).
+    pub(crate) const fn may_be_the_template(self) -> bool {
         matches!(
             self.0,
             CKR_ATTRIBUTE_READ_ONLY
                 | CKR_ATTRIBUTE_TYPE_INVALID
                 | CKR_ATTRIBUTE_VALUE_INVALID
                 | CKR_TEMPLATE_INCONSISTENT
+                | CKR_ARGUMENTS_BAD
+                | CKR_FUNCTION_FAILED
+                | CKR_GENERAL_ERROR
         )
     }
 
@@ -153,9 +157,17 @@ impl fmt::Display for Ckr {
         match self.meaning() {
             Some(Meaning { name, text, .. }) => write!(f, "{name} ({:#x}): {text}", self.0),
             None if self.0 >= CKR_VENDOR_DEFINED => {
-                write!(f, "CKR_VENDOR_DEFINED ({:#x}): see the vendor's list", self.0)
+                write!(
+                    f,
+                    "CKR_VENDOR_DEFINED ({:#x}): see the vendor's list",
+                    self.0
+                )
             }
-            None => write!(f, "CKR {:#x}: a code that PKCS#11 does not explain here", self.0),
+            None => write!(
+                f,
+                "CKR {:#x}: a code that PKCS#11 does not explain here",
+                self.0
+            ),
         }
     }
 }
@@ -167,7 +179,10 @@ mod tests {
     #[test]
     fn a_code_is_shown_by_name_number_and_meaning() {
         let text = Ckr(CKR_PIN_LOCKED).to_string();
-        assert!(text.starts_with("CKR_PIN_LOCKED (0xa4): too many wrong PINs"), "{text}");
+        assert!(
+            text.starts_with("CKR_PIN_LOCKED (0xa4): too many wrong PINs"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -179,7 +194,9 @@ mod tests {
     #[test]
     fn each_code_is_explained_once() {
         for (at, meaning) in MEANINGS.iter().enumerate() {
-            let again = MEANINGS[..at].iter().any(|other| other.code == meaning.code);
+            let again = MEANINGS[..at]
+                .iter()
+                .any(|other| other.code == meaning.code);
             assert!(!again, "{} twice", meaning.name);
         }
     }

@@ -1,8 +1,9 @@
 //! A token that stays usable: it is found again when it was taken out, logged in to when the login
 //! is gone, and reached anew in a child of `fork`.
 //!
-//! An operation that fails for such a reason is tried a second time, and only once. A login is
-//! never tried a second time by itself: the token may have counted the first.
+//! An operation that fails for such a reason is tried again, once for each kind of reason: a lost
+//! login may first show as a lost handle. A failed login is never tried again by itself: the token
+//! may have counted it.
 
 use std::{
     fmt,
@@ -71,8 +72,8 @@ impl Core {
         }
     }
 
-    /// Runs `step` with a session of a user who is logged in, and once more when the token, the
-    /// login, the session or a handle was lost and has been found again.
+    /// Runs `step` with a session of a user who is logged in, and again when the token, the login,
+    /// the session or a handle was lost and has been found again.
     pub(crate) fn run<T>(
         &self,
         operation: &'static str,
@@ -81,32 +82,28 @@ impl Core {
         self.look(operation, |link| self.with_session(link, &step))
     }
 
-    /// Runs `step` with the token in its slot, and once more as [`run`](Self::run) does. Nobody
-    /// logs in for it.
+    /// Runs `step` with the token in its slot, and again as [`run`](Self::run) does. Nobody logs
+    /// in for it.
     pub(crate) fn look<T>(
         &self,
         operation: &'static str,
         step: impl Fn(&Link) -> Result<T>,
     ) -> BackendResult<T> {
-        let result = match self.attempt(&step) {
-            Err(fault) if is_worth_another_try(&fault) => {
-                tracing::debug!(operation, %fault, "trying once more");
-                self.attempt(&step)
+        let mut recovered = Vec::new();
+        loop {
+            let link = self.link().map_err(|fault| fault.into_error(operation))?;
+            let fault = match step(&link) {
+                Ok(done) => return Ok(done),
+                Err(fault) => fault,
+            };
+            match recover(&link, &fault) {
+                Some(recovery) if !recovered.contains(&recovery) => {
+                    tracing::debug!(operation, %fault, ?recovery, "trying again");
+                    recovered.push(recovery);
+                }
+                _ => return Err(fault.into_error(operation)),
             }
-            result => result,
-        };
-        result.map_err(|fault| fault.into_error(operation))
-    }
-
-    fn attempt<T>(&self, step: impl Fn(&Link) -> Result<T>) -> Result<T> {
-        let link = self.link()?;
-        let result = step(&link);
-        match result.as_ref().err().and_then(Fault::recovery) {
-            Some(Recovery::Relink) => self.give_up(&link),
-            Some(Recovery::Login) => link.set_logged_in(false),
-            Some(Recovery::Find | Recovery::Session) | None => {}
         }
-        result
     }
 
     fn with_session<T>(
@@ -120,7 +117,9 @@ impl Core {
             .login()
             .ensure(link, session, self.unlocking())
             .and_then(|()| step(link, session));
-        if result.is_err() {
+        if let Err(fault) = &result {
+            // Before the session is given back, which must know that the link is of no use.
+            recover(link, fault);
             lease.spoil();
         }
         result
@@ -149,34 +148,38 @@ impl Core {
         &self.attachment().login
     }
 
-    /// The link to the token, made anew where there is none.
+    /// The link to the token, made anew where there is none that can be used.
     fn link(&self) -> Result<Arc<Link>> {
         let mut current = lock(&self.attachment().link);
-        if let Some(link) = &*current {
+        if let Some(link) = current.as_ref().filter(|link| !link.is_given_up()) {
             return Ok(Arc::clone(link));
         }
+        *current = None;
         // In a child of fork, and after other code's C_Finalize, the module starts again.
         self.module.initialize()?;
         let token = token::find_again(&self.module, &self.info.device)?;
         let link = Arc::new(Link::new(&self.module, &token));
-        tracing::debug!(device = self.info.device, slot = token.slot, "found the token again");
+        tracing::debug!(
+            device = self.info.device,
+            slot = token.slot,
+            "found the token again"
+        );
         *current = Some(Arc::clone(&link));
         Ok(link)
     }
-
-    /// Has the next operation look for the token again.
-    fn give_up(&self, link: &Arc<Link>) {
-        link.give_up();
-        let mut current = lock(&self.attachment().link);
-        if current.as_ref().is_some_and(|held| Arc::ptr_eq(held, link)) {
-            *current = None;
-        }
-    }
 }
 
-fn is_worth_another_try(fault: &Fault) -> bool {
+/// Marks what `fault` says is lost, so that the next try finds it again. What that is, when a next
+/// try is allowed.
+fn recover(link: &Link, fault: &Fault) -> Option<Recovery> {
+    let recovery = fault.recovery()?;
+    match recovery {
+        Recovery::Relink => link.give_up(),
+        Recovery::Login => link.set_logged_in(false),
+        Recovery::Find | Recovery::Session => {}
+    }
     let is_login = matches!(fault, Fault::Call { function, .. } if *function == "C_Login");
-    fault.recovery().is_some() && !is_login
+    (!is_login).then_some(recovery)
 }
 
 /// The device alone: neither the configuration nor the login, which may hold a PIN.

@@ -75,7 +75,7 @@ pub(crate) fn find_private(
     stored: &StoredKey,
 ) -> Result<PrivateKey> {
     let kind = stored.kind();
-    let halves = Halves::find(link.module(), session, stored.name(), kind)?;
+    let halves = Halves::find(link.module(), session, *stored.name(), kind)?;
     link.require_login(session, halves.private.is_empty())?;
     let pair = (kind, stored.public_key());
     let found = core.private_half(link, session, &halves, pair)?;

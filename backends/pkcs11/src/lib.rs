@@ -32,7 +32,7 @@ mod uri;
 
 pub use backend::Pkcs11Backend;
 pub use callbacks::{Callbacks, Nobody, PinTries, TokenName};
-pub use config::{Pkcs11Config, PinSource};
+pub use config::{PinSource, Pkcs11Config};
 pub use mechanism::{KeyTypeSupport, Scheme};
 pub use status::Pkcs11Status;
 pub use token::{TokenFlags, TokenInfo};

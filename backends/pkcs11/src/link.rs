@@ -54,7 +54,7 @@ impl Link {
     pub(crate) fn new(module: &Arc<Module>, token: &TokenInfo) -> Self {
         Self {
             module: Arc::clone(module),
-            slot: token.slot as CK_SLOT_ID,
+            slot: token.slot,
             number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
             pid: process::id(),
             login_required: token.flags.login_required(),
@@ -195,8 +195,12 @@ impl Link {
         ))
     }
 
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.given_up.load(Ordering::Acquire)
+    }
+
     fn is_ours_to_close(&self) -> bool {
-        self.pid == process::id() && !self.given_up.load(Ordering::Acquire)
+        self.pid == process::id() && !self.is_given_up()
     }
 
     fn close(&self, session: CK_SESSION_HANDLE) {
@@ -219,7 +223,8 @@ impl Drop for Link {
     }
 }
 
-/// A session in use by one operation. It goes back to the pool, or is closed when it is spoiled.
+/// A session in use by one operation. It goes back to the pool, or another in its place when it is
+/// spoiled.
 #[derive(Debug)]
 pub(crate) struct Lease<'a> {
     link: &'a Link,
@@ -240,12 +245,19 @@ impl Lease<'_> {
 
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
+        let link = self.link;
         if !self.spoiled {
-            return self.link.put_back(Some(self.session));
+            return link.put_back(Some(self.session));
         }
-        if self.link.is_ours_to_close() {
-            self.link.close(self.session);
+        if !link.is_ours_to_close() {
+            return link.put_back(None);
         }
-        self.link.put_back(None);
+        // The new one first: the last session that is closed takes the login along.
+        let replacement = link.open_session().ok();
+        link.close(self.session);
+        if replacement.is_none() {
+            link.set_logged_in(false);
+        }
+        link.put_back(replacement);
     }
 }

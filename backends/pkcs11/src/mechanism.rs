@@ -148,7 +148,9 @@ pub(crate) fn support(module: &Module, slot: CK_SLOT_ID) -> Result<Vec<KeyTypeSu
         let (generation, name) = generation(kind);
         let missing = if schemes.is_empty() {
             let [first, second] = all.map(|scheme| scheme.name);
-            Some(format!("the token signs neither with {first} nor with {second}"))
+            Some(format!(
+                "the token signs neither with {first} nor with {second}"
+            ))
         } else if !has(generation, CKF_GENERATE_KEY_PAIR) {
             Some(format!("the token does not have {name}"))
         } else {

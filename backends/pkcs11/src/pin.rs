@@ -11,7 +11,7 @@ use tokenbinding_backend::ErrorKind;
 use zeroize::Zeroizing;
 
 use crate::{
-    Callbacks, Pkcs11Config, PinSource,
+    Callbacks, PinSource, Pkcs11Config,
     callbacks::{PinTries, TokenName},
     fault::{Fault, Result},
     uri::UriPin,

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use cryptoki_sys::CK_SLOT_ID;
 use tokenbinding_backend::Result as BackendResult;
 
 use crate::{KeyTypeSupport, Pkcs11Backend, TokenInfo, token::padded};
@@ -37,7 +36,7 @@ impl Pkcs11Backend {
                 module: module.path().to_owned(),
                 library: padded(&info.libraryDescription),
                 library_version: (version.major, version.minor),
-                token: TokenInfo::read(module, link.slot() as CK_SLOT_ID)?,
+                token: TokenInfo::read(module, link.slot())?,
                 key_types: self.core.support.clone(),
             })
         })

@@ -39,7 +39,9 @@ impl<T> PerProcess<T> {
         let mut here = self;
         while here.pid != pid {
             let parent = &here.value;
-            here = here.forked.get_or_init(|| Box::new(Self::new(fresh(parent))));
+            here = here
+                .forked
+                .get_or_init(|| Box::new(Self::new(fresh(parent))));
         }
         &here.value
     }

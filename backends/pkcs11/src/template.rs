@@ -20,6 +20,8 @@ const RSA_EXPONENT: [u8; 3] = [1, 0, 1];
 /// The templates of both halves.
 #[derive(Debug)]
 pub(crate) struct Templates {
+    /// Session objects, that is.
+    pub(crate) ephemeral: bool,
     pub(crate) public: Vec<Attribute>,
     pub(crate) private: Vec<Attribute>,
 }
@@ -31,11 +33,12 @@ impl Templates {
     /// scope.
     pub(crate) fn new(id: &KeyId, kind: KeyType) -> Self {
         let name = id.name(kind);
-        let token = !id.is_ephemeral();
+        let ephemeral = id.is_ephemeral();
+        // What else the halves may do is left to the token: tpm2-pkcs11 1.9 refuses CKA_VERIFY for EC
+        // keys, and signs with RSA keys by decrypting.
         let mut public = vec![
-            Attribute::flag(CKA_TOKEN, token),
+            Attribute::flag(CKA_TOKEN, !ephemeral),
             Attribute::flag(CKA_PRIVATE, false),
-            Attribute::flag(CKA_VERIFY, true),
             Attribute::flag(CKA_MODIFIABLE, false),
             Attribute::bytes(CKA_ID, *name.as_bytes()),
             Attribute::bytes(CKA_LABEL, "tokenbinding"),
@@ -43,45 +46,36 @@ impl Templates {
         if kind.is_rsa() {
             public.push(Attribute::number(CKA_MODULUS_BITS, RSA_BITS));
             public.push(Attribute::bytes(CKA_PUBLIC_EXPONENT, RSA_EXPONENT));
-            public.push(Attribute::flag(CKA_ENCRYPT, false));
-            public.push(Attribute::flag(CKA_WRAP, false));
         } else {
             public.push(Attribute::bytes(CKA_EC_PARAMS, P256_PARAMS));
         }
         let private = vec![
-            Attribute::flag(CKA_TOKEN, token),
+            Attribute::flag(CKA_TOKEN, !ephemeral),
             Attribute::flag(CKA_PRIVATE, true),
             Attribute::flag(CKA_SENSITIVE, true),
             Attribute::flag(CKA_EXTRACTABLE, false),
             Attribute::flag(CKA_SIGN, true),
             Attribute::flag(CKA_MODIFIABLE, false),
-            Attribute::flag(CKA_DECRYPT, false),
-            Attribute::flag(CKA_UNWRAP, false),
-            Attribute::flag(CKA_DERIVE, false),
             Attribute::bytes(CKA_ID, *name.as_bytes()),
             Attribute::bytes(CKA_LABEL, label(id)),
         ];
-        Self { public, private }
+        Self {
+            ephemeral,
+            public,
+            private,
+        }
     }
 
-    /// Without what some tokens refuse to be told: what a key is not for, and whether its
-    /// attributes can be changed. What must hold is read back either way.
-    pub(crate) fn without_refinements(self) -> Self {
-        const REFINEMENTS: [CK_ATTRIBUTE_TYPE; 6] = [
-            CKA_MODIFIABLE,
-            CKA_ENCRYPT,
-            CKA_WRAP,
-            CKA_DECRYPT,
-            CKA_UNWRAP,
-            CKA_DERIVE,
-        ];
+    /// Without what some tokens refuse to be told.
+    pub(crate) fn without_modifiable(self) -> Self {
         let plain = |mut template: Vec<Attribute>| {
-            template.retain(|attribute| !REFINEMENTS.contains(&attribute.kind()));
+            template.retain(|attribute| attribute.kind() != CKA_MODIFIABLE);
             template
         };
         Self {
             public: plain(self.public),
             private: plain(self.private),
+            ..self
         }
     }
 }
@@ -149,7 +143,9 @@ mod tests {
     #[test]
     fn an_ephemeral_key_is_no_token_object_and_names_no_site() {
         let id = KeyId::new(Profile::Ephemeral, "host:secret.example");
-        let Templates { public, private } = Templates::new(&id, KeyType::EcdsaP256);
+        let Templates {
+            public, private, ..
+        } = Templates::new(&id, KeyType::EcdsaP256);
         for template in [public, private] {
             let text = format!("{template:?}");
             let site = format!("{:?}", b"secret").replace(['[', ']'], "");

@@ -1,5 +1,7 @@
 //! Tokens, as their modules describe them, and the one that a URI means.
 
+use std::ffi::c_ulong;
+
 use cryptoki_sys::*;
 use tokenbinding_backend::ErrorKind;
 
@@ -26,7 +28,7 @@ pub struct TokenInfo {
     /// Version of its firmware, major and minor.
     pub firmware_version: (u8, u8),
     /// The slot it is in now.
-    pub slot: u64,
+    pub slot: c_ulong,
     /// Whether the slot is hardware (`CKF_HW_SLOT`), as far as the module tells.
     pub hardware: bool,
     /// State of the user's PIN and the like: the `CKF_` flags of `CK_TOKEN_INFO`.
@@ -98,7 +100,7 @@ impl TokenInfo {
             serial: padded(&token.serialNumber),
             hardware_version: version(token.hardwareVersion),
             firmware_version: version(token.firmwareVersion),
-            slot: slot as u64,
+            slot,
             hardware: slot_flags & CKF_HW_SLOT != 0,
             flags: TokenFlags(token.flags),
         })
@@ -147,12 +149,10 @@ impl TokenInfo {
         if uri.slot_description.is_none() && uri.slot_manufacturer.is_none() {
             return true;
         }
-        module
-            .c_get_slot_info(self.slot as CK_SLOT_ID)
-            .is_ok_and(|slot| {
-                is(&uri.slot_description, &padded(&slot.slotDescription))
-                    && is(&uri.slot_manufacturer, &padded(&slot.manufacturerID))
-            })
+        module.c_get_slot_info(self.slot).is_ok_and(|slot| {
+            is(&uri.slot_description, &padded(&slot.slotDescription))
+                && is(&uri.slot_manufacturer, &padded(&slot.manufacturerID))
+        })
     }
 }
 

@@ -6,7 +6,13 @@
 
 mod percent;
 
-use std::{ffi::OsString, fmt, os::unix::ffi::OsStringExt as _, path::PathBuf, str::FromStr};
+use std::{
+    ffi::{OsString, c_ulong},
+    fmt,
+    os::unix::ffi::OsStringExt as _,
+    path::PathBuf,
+    str::FromStr,
+};
 
 use zeroize::Zeroizing;
 
@@ -24,7 +30,7 @@ pub struct Pkcs11Uri {
     /// `serial`: the token's serial number.
     pub serial: Option<String>,
     /// `slot-id`: the slot's number. It may change when tokens come and go.
-    pub slot_id: Option<u64>,
+    pub slot_id: Option<c_ulong>,
     /// `slot-description`.
     pub slot_description: Option<String>,
     /// `slot-manufacturer`.
@@ -109,12 +115,12 @@ impl FromStr for Pkcs11Uri {
         for part in percent::parts(path, ';', "") {
             let (name, value) = part?;
             once(&mut seen, name)?;
-            uri.select(name, value)?;
+            uri.select(name, &value)?;
         }
         for part in percent::parts(query, '&', "/?|") {
             let (name, value) = part?;
             once(&mut seen, name)?;
-            uri.query(name, value)?;
+            uri.query(name, &value)?;
         }
         Ok(uri)
     }
@@ -128,8 +134,8 @@ fn once<'a>(seen: &mut Vec<&'a str>, name: &'a str) -> Result<(), InvalidPkcs11U
     Ok(())
 }
 
-fn text(name: &str, value: Zeroizing<Vec<u8>>) -> Result<Zeroizing<String>, InvalidPkcs11Uri> {
-    match std::str::from_utf8(&value) {
+fn text(name: &str, value: &[u8]) -> Result<Zeroizing<String>, InvalidPkcs11Uri> {
+    match std::str::from_utf8(value) {
         Ok(text) => Ok(Zeroizing::new(text.to_owned())),
         Err(_) => Err(InvalidPkcs11Uri::NotUtf8(name.to_owned())),
     }
@@ -137,7 +143,7 @@ fn text(name: &str, value: Zeroizing<Vec<u8>>) -> Result<Zeroizing<String>, Inva
 
 impl Pkcs11Uri {
     /// A path attribute (RFC 7512 §2.3).
-    fn select(&mut self, name: &str, value: Zeroizing<Vec<u8>>) -> Result<(), InvalidPkcs11Uri> {
+    fn select(&mut self, name: &str, value: &[u8]) -> Result<(), InvalidPkcs11Uri> {
         let field = match name {
             "token" => &mut self.token,
             "manufacturer" => &mut self.manufacturer,
@@ -152,7 +158,11 @@ impl Pkcs11Uri {
                 self.slot_id = Some(number.ok_or(InvalidPkcs11Uri::SlotId)?);
                 return Ok(());
             }
-            "object" | "type" | "id" | "library-manufacturer" | "library-description"
+            "object"
+            | "type"
+            | "id"
+            | "library-manufacturer"
+            | "library-description"
             | "library-version" => return Ok(()),
             _ => return Err(InvalidPkcs11Uri::UnknownSelector(name.to_owned())),
         };
@@ -161,7 +171,7 @@ impl Pkcs11Uri {
     }
 
     /// A query attribute (RFC 7512 §2.4). One that is not known is for somebody else.
-    fn query(&mut self, name: &str, mut value: Zeroizing<Vec<u8>>) -> Result<(), InvalidPkcs11Uri> {
+    fn query(&mut self, name: &str, value: &[u8]) -> Result<(), InvalidPkcs11Uri> {
         match name {
             "module-path" | "module-name" if self.module.is_some() => {
                 return Err(InvalidPkcs11Uri::Exclusive("module-path", "module-name"));
@@ -169,8 +179,10 @@ impl Pkcs11Uri {
             "pin-source" | "pin-value" if self.pin.is_some() => {
                 return Err(InvalidPkcs11Uri::Exclusive("pin-source", "pin-value"));
             }
-            "module-path" if value.is_empty() => return Err(InvalidPkcs11Uri::Empty("module-path")),
-            "module-path" => self.module = Some(ModuleName::Path(path(&value))),
+            "module-path" if value.is_empty() => {
+                return Err(InvalidPkcs11Uri::Empty("module-path"));
+            }
+            "module-path" => self.module = Some(ModuleName::Path(path(value))),
             "module-name" => {
                 let name = text(name, value)?.to_string();
                 if name.is_empty() || name.contains('/') {
@@ -181,11 +193,8 @@ impl Pkcs11Uri {
             "pin-source" if value.first() == Some(&b'|') => {
                 return Err(InvalidPkcs11Uri::PinCommand);
             }
-            "pin-source" => self.pin = Some(UriPin::File(file_uri(&value)?)),
-            "pin-value" => {
-                let pin = std::mem::take(&mut value);
-                self.pin = Some(UriPin::Value(text(name, pin)?));
-            }
+            "pin-source" => self.pin = Some(UriPin::File(file_uri(value)?)),
+            "pin-value" => self.pin = Some(UriPin::Value(text(name, value)?)),
             _ => {}
         }
         Ok(())
@@ -225,7 +234,11 @@ impl fmt::Display for Pkcs11Uri {
         let mut separator = "";
         for (name, value) in selectors {
             if let Some(value) = value {
-                write!(f, "{separator}{name}={}", percent::Encoded(value.as_bytes(), ""))?;
+                write!(
+                    f,
+                    "{separator}{name}={}",
+                    percent::Encoded(value.as_bytes(), "")
+                )?;
                 separator = ";";
             }
         }

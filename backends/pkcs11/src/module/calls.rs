@@ -131,11 +131,17 @@ impl Module {
     /// The slots with a token.
     pub(crate) fn c_get_slot_list(&self) -> Result<Vec<CK_SLOT_ID>> {
         let mut count = 0;
-        call!(self, C_GetSlotList(CK_TRUE, ptr::null_mut(), &raw mut count))?;
+        call!(
+            self,
+            C_GetSlotList(CK_TRUE, ptr::null_mut(), &raw mut count)
+        )?;
         // Room for tokens that are inserted between the two calls.
         count = count.min(LIST_LEN) + 8;
         let mut slots = vec![0; size(count)];
-        call!(self, C_GetSlotList(CK_TRUE, slots.as_mut_ptr(), &raw mut count))?;
+        call!(
+            self,
+            C_GetSlotList(CK_TRUE, slots.as_mut_ptr(), &raw mut count)
+        )?;
         slots.truncate(size(count));
         Ok(slots)
     }
@@ -154,10 +160,16 @@ impl Module {
 
     pub(crate) fn c_get_mechanism_list(&self, slot: CK_SLOT_ID) -> Result<Vec<CK_MECHANISM_TYPE>> {
         let mut count = 0;
-        call!(self, C_GetMechanismList(slot, ptr::null_mut(), &raw mut count))?;
+        call!(
+            self,
+            C_GetMechanismList(slot, ptr::null_mut(), &raw mut count)
+        )?;
         count = count.min(LIST_LEN);
         let mut mechanisms = vec![0; size(count)];
-        call!(self, C_GetMechanismList(slot, mechanisms.as_mut_ptr(), &raw mut count))?;
+        call!(
+            self,
+            C_GetMechanismList(slot, mechanisms.as_mut_ptr(), &raw mut count)
+        )?;
         mechanisms.truncate(size(count));
         Ok(mechanisms)
     }
@@ -179,7 +191,10 @@ impl Module {
     ) -> Result<CK_SESSION_HANDLE> {
         let flags = CKF_SERIAL_SESSION | if writable { CKF_RW_SESSION } else { 0 };
         let mut session = 0;
-        call!(self, C_OpenSession(slot, flags, ptr::null_mut(), None, &raw mut session))?;
+        call!(
+            self,
+            C_OpenSession(slot, flags, ptr::null_mut(), None, &raw mut session)
+        )?;
         Ok(session)
     }
 

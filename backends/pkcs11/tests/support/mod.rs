@@ -3,11 +3,13 @@
 
 use std::sync::Arc;
 
-use tokenbinding_backend::{Backend, DeviceKey, KeyId, KeyType, Profile, SignedData};
-use tokenbinding_devices::softhsm;
-use tokenbinding_pkcs11::{
-    Callbacks, Nobody, Pkcs11Backend, Pkcs11Config, PinSource, Pkcs11Uri,
+use tokenbinding_backend::{Backend, DeviceKey, ErrorKind, KeyId, KeyType, Profile, SignedData};
+use tokenbinding_devices::{
+    own_process,
+    softhsm::{self, SoftHsm},
 };
+use tokenbinding_pkcs11::{Callbacks, Nobody, PinSource, Pkcs11Backend, Pkcs11Config, Pkcs11Uri};
+use tokenbinding_pkcs11_shim::Shim;
 use zeroize::Zeroizing;
 
 pub const LABEL: &str = "first";
@@ -62,4 +64,46 @@ pub fn create(backend: &dyn Backend, scope: &str) -> Arc<dyn DeviceKey> {
         .create(&id(scope), KeyType::EcdsaP256)
         .expect("the token makes a key");
     key
+}
+
+/// A SoftHSM behind the shim, in the child process of a test; in the parent, the end of the test.
+#[macro_export]
+macro_rules! shimmed {
+    () => {
+        match tokenbinding_devices::own_process::is_child(tokenbinding_devices::this_test!()) {
+            true => $crate::support::Shimmed::here(),
+            false => return $crate::support::run_shimmed(tokenbinding_devices::this_test!()),
+        }
+    };
+}
+
+/// A SoftHSM with two tokens, behind the shim.
+pub struct Shimmed {
+    pub shim: Shim,
+    pub config: Pkcs11Config,
+}
+
+impl Shimmed {
+    pub fn here() -> Self {
+        Self {
+            shim: Shim::here(),
+            config: config(&Shim::library(), LABEL),
+        }
+    }
+
+    pub fn open(&self) -> Arc<Pkcs11Backend> {
+        open(&self.config)
+    }
+}
+
+pub fn run_shimmed(test: &str) {
+    let softhsm = SoftHsm::start(&[LABEL, OTHER]);
+    let shim = Shim::new(&softhsm.path().join("shim"), softhsm::MODULE);
+    let environment = [softhsm.environment(), shim.environment()].concat();
+    own_process::run(test, &environment);
+}
+
+/// The kind of error that `result` is.
+pub fn kind_of<T>(result: tokenbinding_backend::Result<T>) -> Option<ErrorKind> {
+    result.err().map(|error| error.kind())
 }
