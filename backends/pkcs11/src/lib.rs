@@ -5,6 +5,9 @@
 //! are made on the token, cannot leave it, and are found there again by their names, whichever
 //! machine the token is taken to.
 //!
+//! A `fork` is survived by parent and child. One that happens while another thread is inside a call
+//! of the module may leave the module's own locks taken in the child; SoftHSM's are.
+//!
 //! What is built on what: [`module`] makes the calls; a [`link`] is a token in its slot with its
 //! sessions; the [`core`] keeps a link alive, logs in and recovers; keys and the backend are on top.
 

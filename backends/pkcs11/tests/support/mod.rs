@@ -1,6 +1,8 @@
 //! What the tests of this crate share.
 #![allow(dead_code, unreachable_pub, reason = "no test uses all of it")]
 
+pub mod fork;
+
 use std::sync::Arc;
 
 use tokenbinding_backend::{Backend, DeviceKey, ErrorKind, KeyId, KeyType, Profile, SignedData};
