@@ -9,18 +9,19 @@ use tokenbinding_backend::{
 };
 
 use crate::{
-    Callbacks, Pkcs11Config,
+    Callbacks, Pkcs11Config, Pkcs11Uri, TokenInfo,
     ckr::Ckr,
-    core::Core,
+    core::{Core, RESTARTS},
     fault::{BACKEND, Fault, Result},
     key::{self, Key},
     link::Link,
     locate, mechanism,
-    module::{Attributes, Module},
+    module::{Attributes, Module, Session},
     objects::{Halves, Objects, PrivateKey},
     public_key,
     template::{self, Templates},
-    token,
+    token::{self, Missing},
+    uri::UriPin,
 };
 
 /// The version of what [`StoredKey::opaque`] holds: this byte alone. The name and the public key
@@ -52,9 +53,14 @@ impl Pkcs11Backend {
     }
 
     fn core(config: &Pkcs11Config, callbacks: Arc<dyn Callbacks>) -> Result<Core> {
+        if let Some(UriPin::Value(_)) = &config.uri.pin {
+            tracing::warn!(
+                "the URI holds the PIN, which others may see: pin-source=file:… is safer"
+            );
+        }
         let module = Module::load(&locate::module(&config.uri)?)?;
         module.initialize()?;
-        let token = token::select(&module, &config.uri)?;
+        let token = select(&module, &config.uri)?;
         let support = mechanism::support(&module, token.slot)?;
         let offered = support.iter().filter(|support| support.missing.is_none());
         let info = BackendInfo {
@@ -84,7 +90,7 @@ impl Pkcs11Backend {
     fn generate(
         &self,
         link: &Link,
-        session: CK_SESSION_HANDLE,
+        session: Session,
         id: &KeyId,
         kind: KeyType,
     ) -> Result<(PublicKey, PrivateKey)> {
@@ -105,7 +111,7 @@ impl Pkcs11Backend {
     fn generate_as(
         &self,
         link: &Link,
-        session: CK_SESSION_HANDLE,
+        session: Session,
         templates: &Templates,
         (id, kind): (&KeyId, KeyType),
     ) -> Result<(PublicKey, PrivateKey)> {
@@ -117,9 +123,10 @@ impl Pkcs11Backend {
             } = templates;
             module.c_generate_key_pair(session, mechanism, public, private)
         };
-        let (public, private) = match templates.ephemeral {
-            true => link.with_ephemeral(pair)?,
-            false => pair(session)?,
+        let (public, private) = if templates.ephemeral {
+            link.with_ephemeral(pair)?
+        } else {
+            pair(session)?
         };
         let objects = Objects {
             module,
@@ -143,7 +150,7 @@ impl Pkcs11Backend {
     fn prove(
         &self,
         link: &Link,
-        session: CK_SESSION_HANDLE,
+        session: Session,
         (private, (public, told)): (CK_OBJECT_HANDLE, (Attributes, Attributes)),
         kind: KeyType,
     ) -> Result<(PublicKey, PrivateKey)> {
@@ -172,7 +179,7 @@ impl Pkcs11Backend {
     fn find_pair(
         &self,
         link: &Link,
-        session: CK_SESSION_HANDLE,
+        session: Session,
         id: &KeyId,
         kind: KeyType,
     ) -> Result<Option<StoredKey>> {
@@ -193,7 +200,7 @@ impl Pkcs11Backend {
     }
 
     /// Destroys the halves of `stored`, and no others of its name.
-    fn destroy(&self, link: &Link, session: CK_SESSION_HANDLE, stored: &StoredKey) -> Result<()> {
+    fn destroy(&self, link: &Link, session: Session, stored: &StoredKey) -> Result<()> {
         let (kind, key) = (stored.kind(), stored.public_key());
         let module = link.module();
         let halves = Halves::find(module, session, *stored.name(), kind)?;
@@ -209,6 +216,18 @@ impl Pkcs11Backend {
             module.c_destroy_object(session, half.handle)?;
         }
         Ok(())
+    }
+}
+
+/// Selects the token. SoftHSM 2.6.1 overlooks one that another process is writing to, until it
+/// starts again.
+fn select(module: &Module, uri: &Pkcs11Uri) -> Result<TokenInfo> {
+    let mut starts = 0;
+    loop {
+        match token::select(module, uri) {
+            Err(Missing::None(_)) if starts < RESTARTS && module.restart(starts)? => starts += 1,
+            result => return result.map_err(Missing::into_fault),
+        }
     }
 }
 

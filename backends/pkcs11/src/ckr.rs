@@ -17,6 +17,8 @@ pub(crate) struct Ckr(pub(crate) CK_RV);
 pub(crate) enum Recovery {
     /// Sessions and handles are gone: find the token again.
     Relink,
+    /// The module may have lost sight of the token or of an object: start it again, if it is ours.
+    Restart,
     /// The login is gone.
     Login,
     /// The object's handle is gone: look for the object again.

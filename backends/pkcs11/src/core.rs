@@ -10,8 +10,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use cryptoki_sys::*;
-use tokenbinding_backend::{BackendInfo, Result as BackendResult};
+use tokenbinding_backend::{BackendInfo, ErrorKind, Result as BackendResult};
 
 use crate::{
     Callbacks, Pkcs11Config,
@@ -21,11 +20,14 @@ use crate::{
     link::Link,
     login::{Login, Unlocking},
     mechanism::KeyTypeSupport,
-    module::Module,
+    module::{Module, Session},
     signing::ProvenSchemes,
     sync::{PerProcess, lock},
     token::{self, TokenInfo},
 };
+
+/// How often a module is started again for one operation.
+pub(crate) const RESTARTS: u32 = 4;
 
 /// What a backend and its keys share.
 pub(crate) struct Core {
@@ -77,7 +79,7 @@ impl Core {
     pub(crate) fn run<T>(
         &self,
         operation: &'static str,
-        step: impl Fn(&Link, CK_SESSION_HANDLE) -> Result<T>,
+        step: impl Fn(&Link, Session) -> Result<T>,
     ) -> BackendResult<T> {
         self.look(operation, |link| self.with_session(link, &step))
     }
@@ -90,17 +92,33 @@ impl Core {
         step: impl Fn(&Link) -> Result<T>,
     ) -> BackendResult<T> {
         let mut recovered = Vec::new();
+        let mut starts = 0;
+        let mut seen = self.module.start();
         loop {
-            let link = self.link().map_err(|fault| fault.into_error(operation))?;
-            let fault = match step(&link) {
-                Ok(done) => return Ok(done),
-                Err(fault) => fault,
+            let (fault, recovery) = match self.link() {
+                Err(fault) => (fault.clone(), worth_trying(&fault)),
+                Ok(link) => match step(&link) {
+                    Ok(done) => return Ok(done),
+                    Err(fault) => (fault.clone(), recover(&link, &fault)),
+                },
             };
-            match recover(&link, &fault) {
-                Some(recovery) if !recovered.contains(&recovery) => {
-                    tracing::debug!(operation, %fault, ?recovery, "trying again");
-                    recovered.push(recovery);
+            tracing::debug!(operation, %fault, ?recovery, "failed");
+            match recovery {
+                // That a key is lost is made sure of once.
+                Some(Recovery::Restart)
+                    if starts < RESTARTS && !(is_lost(&fault) && starts > 0) =>
+                {
+                    let restarted = self.module.restart(starts);
+                    if !restarted.map_err(|fault| fault.into_error(operation))? {
+                        return Err(fault.into_error(operation));
+                    }
+                    starts += 1;
                 }
+                // Another thread has started the module again: that is no fault of the token's.
+                Some(Recovery::Relink) if seen != self.module.start() => {
+                    seen = self.module.start();
+                }
+                Some(recovery) if !recovered.contains(&recovery) => recovered.push(recovery),
                 _ => return Err(fault.into_error(operation)),
             }
         }
@@ -109,7 +127,7 @@ impl Core {
     fn with_session<T>(
         &self,
         link: &Link,
-        step: impl Fn(&Link, CK_SESSION_HANDLE) -> Result<T>,
+        step: impl Fn(&Link, Session) -> Result<T>,
     ) -> Result<T> {
         let mut lease = link.lease()?;
         let session = lease.session();
@@ -126,7 +144,7 @@ impl Core {
     }
 
     /// Logs in for the operation that `session` has begun.
-    pub(crate) fn authorize(&self, link: &Link, session: CK_SESSION_HANDLE) -> Result<()> {
+    pub(crate) fn authorize(&self, link: &Link, session: Session) -> Result<()> {
         self.login().authorize(link, session, self.unlocking())
     }
 
@@ -172,14 +190,21 @@ impl Core {
 /// Marks what `fault` says is lost, so that the next try finds it again. What that is, when a next
 /// try is allowed.
 fn recover(link: &Link, fault: &Fault) -> Option<Recovery> {
-    let recovery = fault.recovery()?;
-    match recovery {
-        Recovery::Relink => link.give_up(),
+    match fault.recovery()? {
+        Recovery::Relink | Recovery::Restart => link.give_up(),
         Recovery::Login => link.set_logged_in(false),
         Recovery::Find | Recovery::Session => {}
     }
+    worth_trying(fault)
+}
+
+fn is_lost(fault: &Fault) -> bool {
+    fault.kind() == ErrorKind::KeyLost
+}
+
+fn worth_trying(fault: &Fault) -> Option<Recovery> {
     let is_login = matches!(fault, Fault::Call { function, .. } if *function == "C_Login");
-    (!is_login).then_some(recovery)
+    fault.recovery().filter(|_| !is_login)
 }
 
 /// The device alone: neither the configuration nor the login, which may hold a PIN.

@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use cryptoki_sys::{CKR_FUNCTION_FAILED, CKR_GENERAL_ERROR};
 use tokenbinding_backend::{Error, ErrorKind};
 
 use crate::ckr::{Ckr, Recovery};
@@ -45,6 +46,8 @@ impl Fault {
     /// What it is to the caller.
     pub(crate) fn kind(&self) -> ErrorKind {
         match self {
+            // Whatever a module says then, it cannot be used: its daemon or device is not there.
+            Self::Call { function, .. } if *function == "C_Initialize" => ErrorKind::Unavailable,
             Self::Call { ckr, .. } => ckr.kind(),
             Self::Found { kind, .. } => *kind,
         }
@@ -60,7 +63,20 @@ impl Fault {
 
     /// What may make the same step succeed, once.
     pub(crate) fn recovery(&self) -> Option<Recovery> {
-        self.ckr().and_then(Ckr::recovery)
+        match self {
+            // SoftHSM 2.6.1 loses tokens and objects that another process writes to while it reads
+            // them, and does not look at them again.
+            Self::Call {
+                function: "C_GetTokenInfo" | "C_OpenSession",
+                ckr: Ckr(CKR_GENERAL_ERROR | CKR_FUNCTION_FAILED),
+            }
+            | Self::Found {
+                kind: ErrorKind::KeyLost,
+                ..
+            } => Some(Recovery::Restart),
+            Self::Call { ckr, .. } => ckr.recovery(),
+            Self::Found { .. } => None,
+        }
     }
 
     /// The error of the public interface.

@@ -5,7 +5,6 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use cryptoki_sys::*;
 use tokenbinding_backend::{
     DeviceKey, ErrorKind, PublicKey, Result as BackendResult, Signature, SignedData, StoredKey,
 };
@@ -15,6 +14,7 @@ use crate::{
     core::Core,
     fault::{Fault, Result},
     link::Link,
+    module::Session,
     objects::{Halves, PrivateKey},
     sync::lock,
 };
@@ -37,7 +37,7 @@ impl Key {
         }
     }
 
-    fn private(&self, link: &Link, session: CK_SESSION_HANDLE) -> Result<PrivateKey> {
+    fn private(&self, link: &Link, session: Session) -> Result<PrivateKey> {
         let kept = *lock(&self.private);
         if let Some((number, private)) = kept
             && number == link.number()
@@ -49,12 +49,7 @@ impl Key {
         Ok(private)
     }
 
-    fn sign_once(
-        &self,
-        link: &Link,
-        session: CK_SESSION_HANDLE,
-        data: &SignedData,
-    ) -> Result<Signature> {
+    fn sign_once(&self, link: &Link, session: Session, data: &SignedData) -> Result<Signature> {
         let private = self.private(link, session)?;
         let pair = (self.stored.kind(), self.stored.public_key());
         let result = self.core.sign(link, session, private, pair, data);
@@ -71,7 +66,7 @@ impl Key {
 pub(crate) fn find_private(
     core: &Core,
     link: &Link,
-    session: CK_SESSION_HANDLE,
+    session: Session,
     stored: &StoredKey,
 ) -> Result<PrivateKey> {
     let kind = stored.kind();

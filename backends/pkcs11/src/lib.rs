@@ -8,8 +8,8 @@
 //! A `fork` is survived by parent and child. One that happens while another thread is inside a call
 //! of the module may leave the module's own locks taken in the child; SoftHSM's are.
 //!
-//! What is built on what: [`module`] makes the calls; a [`link`] is a token in its slot with its
-//! sessions; the [`core`] keeps a link alive, logs in and recovers; keys and the backend are on top.
+//! What is built on what: `module` makes the calls; a `link` is a token in its slot with its sessions;
+//! the `core` keeps a link alive, logs in and recovers; keys and the backend are on top.
 
 mod backend;
 mod callbacks;
@@ -19,6 +19,7 @@ mod core;
 mod fault;
 mod key;
 mod link;
+mod list;
 mod locate;
 mod login;
 mod mechanism;
@@ -36,6 +37,7 @@ mod uri;
 pub use backend::Pkcs11Backend;
 pub use callbacks::{Callbacks, Nobody, PinTries, TokenName};
 pub use config::{PinSource, Pkcs11Config};
+pub use list::ListedKey;
 pub use mechanism::{KeyTypeSupport, Scheme};
 pub use status::Pkcs11Status;
 pub use token::{TokenFlags, TokenInfo};

@@ -18,7 +18,7 @@ use tokenbinding_backend::ErrorKind;
 use crate::{
     ckr::Ckr,
     fault::{Fault, Result},
-    module::Module,
+    module::{Module, Session},
     sync::lock,
     token::TokenInfo,
 };
@@ -40,12 +40,12 @@ pub(crate) struct Link {
     pool: Mutex<Pool>,
     returned: Condvar,
     /// Holds the session objects: they live as long as it is open.
-    ephemeral: Mutex<Option<CK_SESSION_HANDLE>>,
+    ephemeral: Mutex<Option<Session>>,
 }
 
 #[derive(Debug, Default)]
 struct Pool {
-    idle: Vec<CK_SESSION_HANDLE>,
+    idle: Vec<Session>,
     leased: usize,
 }
 
@@ -94,14 +94,14 @@ impl Link {
     }
 
     /// Asks the token whether the user is logged in, by whomever in this process.
-    pub(crate) fn sees_login(&self, session: CK_SESSION_HANDLE) -> Result<bool> {
+    pub(crate) fn sees_login(&self, session: Session) -> Result<bool> {
         let state = self.module.c_get_session_info(session)?.state;
         Ok(!self.login_required || matches!(state, CKS_RO_USER_FUNCTIONS | CKS_RW_USER_FUNCTIONS))
     }
 
     /// Makes sure that a search found no private key because there is none. A user who is not
     /// logged in finds none either, and other code in this process can log him out.
-    pub(crate) fn require_login(&self, session: CK_SESSION_HANDLE, found_none: bool) -> Result<()> {
+    pub(crate) fn require_login(&self, session: Session, found_none: bool) -> Result<()> {
         if !found_none || self.sees_login(session)? {
             return Ok(());
         }
@@ -142,7 +142,7 @@ impl Link {
         }
     }
 
-    const fn leased(&self, session: CK_SESSION_HANDLE) -> Lease<'_> {
+    const fn leased(&self, session: Session) -> Lease<'_> {
         Lease {
             link: self,
             session,
@@ -150,7 +150,7 @@ impl Link {
         }
     }
 
-    fn put_back(&self, session: Option<CK_SESSION_HANDLE>) {
+    fn put_back(&self, session: Option<Session>) {
         let mut pool = lock(&self.pool);
         pool.leased -= 1;
         pool.idle.extend(session);
@@ -159,7 +159,7 @@ impl Link {
     }
 
     /// Opens a session that can write, where the token lets it.
-    fn open_session(&self) -> Result<CK_SESSION_HANDLE> {
+    fn open_session(&self) -> Result<Session> {
         if self.is_writable() {
             match self.module.c_open_session(self.slot, true) {
                 Err(fault) if fault.ckr() == Some(Ckr(CKR_TOKEN_WRITE_PROTECTED)) => {
@@ -174,12 +174,16 @@ impl Link {
     /// Runs `use_session` on the session that session objects belong to.
     pub(crate) fn with_ephemeral<T>(
         &self,
-        use_session: impl FnOnce(CK_SESSION_HANDLE) -> Result<T>,
+        use_session: impl FnOnce(Session) -> Result<T>,
     ) -> Result<T> {
         let mut session = lock(&self.ephemeral);
         let session = match *session {
             Some(session) => session,
-            None => *session.insert(self.open_session()?),
+            None => {
+                let opened = self.open_session()?;
+                self.module.holds_ephemeral(true);
+                *session.insert(opened)
+            }
         };
         use_session(session)
     }
@@ -203,7 +207,7 @@ impl Link {
         self.pid == process::id() && !self.is_given_up()
     }
 
-    fn close(&self, session: CK_SESSION_HANDLE) {
+    fn close(&self, session: Session) {
         if let Err(fault) = self.module.c_close_session(session) {
             tracing::debug!(%fault, "a session that does not close");
         }
@@ -212,11 +216,17 @@ impl Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
-        if !self.is_ours_to_close() {
+        if self.pid != process::id() {
+            return;
+        }
+        let ephemeral = lock(&self.ephemeral).take();
+        if ephemeral.is_some() {
+            self.module.holds_ephemeral(false);
+        }
+        if self.is_given_up() {
             return;
         }
         let idle = std::mem::take(&mut lock(&self.pool).idle);
-        let ephemeral = lock(&self.ephemeral).take();
         for session in idle.into_iter().chain(ephemeral) {
             self.close(session);
         }
@@ -228,12 +238,12 @@ impl Drop for Link {
 #[derive(Debug)]
 pub(crate) struct Lease<'a> {
     link: &'a Link,
-    session: CK_SESSION_HANDLE,
+    session: Session,
     spoiled: bool,
 }
 
 impl Lease<'_> {
-    pub(crate) const fn session(&self) -> CK_SESSION_HANDLE {
+    pub(crate) const fn session(&self) -> Session {
         self.session
     }
 

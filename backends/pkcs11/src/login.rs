@@ -18,6 +18,7 @@ use crate::{
     ckr::Ckr,
     fault::{Fault, Result},
     link::Link,
+    module::Session,
     pin::{self, Pin},
     sync::lock,
     token::TokenInfo,
@@ -74,7 +75,7 @@ impl Login {
     pub(crate) fn ensure(
         &self,
         link: &Link,
-        session: CK_SESSION_HANDLE,
+        session: Session,
         unlocking: Unlocking<'_>,
     ) -> Result<()> {
         while !link.is_logged_in() {
@@ -92,7 +93,7 @@ impl Login {
     pub(crate) fn authorize(
         &self,
         link: &Link,
-        session: CK_SESSION_HANDLE,
+        session: Session,
         unlocking: Unlocking<'_>,
     ) -> Result<()> {
         loop {
@@ -123,7 +124,7 @@ impl Login {
     fn send(
         &self,
         link: &Link,
-        session: CK_SESSION_HANDLE,
+        session: Session,
         user: CK_USER_TYPE,
         unlocking: Unlocking<'_>,
     ) -> Result<()> {
@@ -167,12 +168,7 @@ impl Login {
 struct Turn<'a>(&'a Login);
 
 impl Turn<'_> {
-    fn log_in(
-        self,
-        link: &Link,
-        session: CK_SESSION_HANDLE,
-        unlocking: Unlocking<'_>,
-    ) -> Result<()> {
+    fn log_in(self, link: &Link, session: Session, unlocking: Unlocking<'_>) -> Result<()> {
         let result = if link.sees_login(session)? {
             Ok(())
         } else {

@@ -9,7 +9,7 @@ use tokenbinding_backend::{ErrorKind, KeyName, KeyType, PublicKey};
 
 use crate::{
     fault::{Fault, Result},
-    module::{Attributes, Module},
+    module::{Attributes, Module, Session},
     public_key,
     template::{self, PROOF},
 };
@@ -43,7 +43,7 @@ pub(crate) struct PublicHalf {
 #[derive(Debug)]
 pub(crate) struct Objects<'a> {
     pub(crate) module: &'a Module,
-    pub(crate) session: CK_SESSION_HANDLE,
+    pub(crate) session: Session,
     pub(crate) name: KeyName,
     pub(crate) kind: KeyType,
 }
@@ -100,7 +100,7 @@ impl Halves {
     /// Looks for them. A private key that could have been read or brought in is not among them.
     pub(crate) fn find(
         module: &Module,
-        session: CK_SESSION_HANDLE,
+        session: Session,
         name: KeyName,
         kind: KeyType,
     ) -> Result<Self> {

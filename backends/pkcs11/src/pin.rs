@@ -4,6 +4,7 @@ use std::{
     env,
     fs::File,
     io::{self, Read as _},
+    os::unix::fs::PermissionsExt as _,
     path::Path,
 };
 
@@ -75,6 +76,10 @@ fn read(path: &Path) -> Result<Pin> {
     // Room for the longest one, so that it never moves and leaves a copy behind.
     let mut text = Zeroizing::new(String::with_capacity(MAX_LEN));
     let file = File::open(path).map_err(unreadable)?;
+    let mode = file.metadata().map_err(unreadable)?.permissions().mode();
+    if mode & 0o007 != 0 {
+        tracing::warn!(path = %path.display(), "anybody on this machine can open the PIN file");
+    }
     file.take(MAX_LEN as u64)
         .read_to_string(&mut text)
         .map_err(unreadable)?;

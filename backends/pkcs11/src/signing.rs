@@ -6,7 +6,6 @@
 
 use std::sync::OnceLock;
 
-use cryptoki_sys::*;
 use tokenbinding_backend::{ErrorKind, KeyType, PublicKey, Signature, SignedData};
 
 use crate::{
@@ -15,6 +14,7 @@ use crate::{
     fault::{Fault, Result},
     link::Link,
     mechanism::Scheme,
+    module::Session,
     objects::{Halves, PrivateKey},
     public_key,
 };
@@ -41,7 +41,7 @@ impl Core {
     pub(crate) fn sign(
         &self,
         link: &Link,
-        session: CK_SESSION_HANDLE,
+        session: Session,
         private: PrivateKey,
         (kind, public): (KeyType, &PublicKey),
         data: &SignedData,
@@ -57,7 +57,7 @@ impl Core {
     fn first_good_signature(
         &self,
         link: &Link,
-        session: CK_SESSION_HANDLE,
+        session: Session,
         private: PrivateKey,
         (kind, public): (KeyType, &PublicKey),
         data: &SignedData,
@@ -93,7 +93,7 @@ impl Core {
     fn sign_with(
         &self,
         link: &Link,
-        session: CK_SESSION_HANDLE,
+        session: Session,
         private: PrivateKey,
         (kind, scheme): (KeyType, Scheme),
         data: &SignedData,
@@ -122,7 +122,7 @@ impl Core {
     pub(crate) fn prove_scheme(
         &self,
         link: &Link,
-        session: CK_SESSION_HANDLE,
+        session: Session,
         private: PrivateKey,
         (kind, public): (KeyType, &PublicKey),
     ) -> Result<()> {
@@ -137,7 +137,7 @@ impl Core {
     pub(crate) fn are_halves(
         &self,
         link: &Link,
-        session: CK_SESSION_HANDLE,
+        session: Session,
         private: PrivateKey,
         (kind, public): (KeyType, &PublicKey),
     ) -> Result<bool> {
@@ -153,7 +153,7 @@ impl Core {
     pub(crate) fn private_half(
         &self,
         link: &Link,
-        session: CK_SESSION_HANDLE,
+        session: Session,
         halves: &Halves,
         (kind, public): (KeyType, &PublicKey),
     ) -> Result<Option<PrivateKey>> {

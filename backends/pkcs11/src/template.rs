@@ -12,6 +12,8 @@ use crate::{
     public_key::P256_PARAMS,
 };
 
+/// What the labels of all our objects begin with.
+pub(crate) const LABEL: &str = "tokenbinding";
 /// Longest label, in bytes: tokens have little room.
 const MAX_LABEL: usize = 64;
 const RSA_BITS: CK_ULONG = 2048;
@@ -41,7 +43,7 @@ impl Templates {
             Attribute::flag(CKA_PRIVATE, false),
             Attribute::flag(CKA_MODIFIABLE, false),
             Attribute::bytes(CKA_ID, *name.as_bytes()),
-            Attribute::bytes(CKA_LABEL, "tokenbinding"),
+            Attribute::bytes(CKA_LABEL, LABEL),
         ];
         if kind.is_rsa() {
             public.push(Attribute::number(CKA_MODULUS_BITS, RSA_BITS));
@@ -83,9 +85,9 @@ impl Templates {
 /// Names the scope, for the token's owner.
 fn label(id: &KeyId) -> String {
     if id.is_ephemeral() {
-        return "tokenbinding".to_owned();
+        return LABEL.to_owned();
     }
-    let mut label = format!("tokenbinding {}", id.scope());
+    let mut label = format!("{LABEL} {}", id.scope());
     while label.len() > MAX_LABEL {
         label.pop();
     }

@@ -156,54 +156,72 @@ impl TokenInfo {
     }
 }
 
-/// Every initialised token that the module sees now.
-fn tokens(module: &Module) -> Result<Vec<TokenInfo>> {
+/// Every initialised token that the module sees now, and why one cannot be read.
+fn tokens(module: &Module) -> Result<(Vec<TokenInfo>, Option<Fault>)> {
     let mut tokens = Vec::new();
+    let mut unreadable = None;
     for slot in module.c_get_slot_list()? {
         // A token that was taken out since, or is none that the module knows, is not ours.
         match TokenInfo::read(module, slot) {
             Ok(token) if token.flags.has(CKF_TOKEN_INITIALIZED) => tokens.push(token),
             Ok(_) => {}
-            Err(fault) => tracing::debug!(slot, %fault, "a slot that cannot be read"),
+            Err(fault) => unreadable = Some(fault),
         }
     }
-    Ok(tokens)
+    Ok((tokens, unreadable))
+}
+
+/// Why there is no one token that a URI means.
+#[derive(Debug)]
+pub(crate) enum Missing {
+    /// None that is there is it.
+    None(Fault),
+    /// It could be several, or nothing can be said.
+    Unclear(Fault),
+}
+
+impl Missing {
+    pub(crate) fn into_fault(self) -> Fault {
+        match self {
+            Self::None(fault) | Self::Unclear(fault) => fault,
+        }
+    }
 }
 
 /// The one token that `uri` means.
-pub(crate) fn select(module: &Module, uri: &Pkcs11Uri) -> Result<TokenInfo> {
-    let mut tokens = tokens(module)?;
+pub(crate) fn select(module: &Module, uri: &Pkcs11Uri) -> Result<TokenInfo, Missing> {
+    let (mut tokens, _) = tokens(module).map_err(Missing::Unclear)?;
     let seen = names(&tokens);
     tokens.retain(|token| token.is_meant_by(module, uri));
     match tokens.len() {
         1 => Ok(tokens.swap_remove(0)),
-        0 => Err(Fault::new(
+        0 => Err(Missing::None(Fault::new(
             ErrorKind::Unavailable,
             format!("no token is the one of {uri}; there is {seen}"),
-        )),
-        _ => Err(Fault::new(
+        ))),
+        _ => Err(Missing::Unclear(Fault::new(
             ErrorKind::Unavailable,
             format!(
                 "{uri} could be any of {}: add its serial, or its token label",
                 names(&tokens)
             ),
-        )),
+        ))),
     }
 }
 
 /// The token `device`, in whichever slot it is now.
 pub(crate) fn find_again(module: &Module, device: &str) -> Result<TokenInfo> {
-    let tokens = tokens(module)?;
+    let (tokens, unreadable) = tokens(module)?;
     let seen = names(&tokens);
     let mut same = tokens
         .into_iter()
         .filter(|token| token.device_id() == device);
-    same.next().ok_or_else(|| {
-        Fault::new(
-            ErrorKind::DeviceRemoved,
-            format!("the token {device} was taken out; there is {seen}; insert it again"),
-        )
-    })
+    let removed = || {
+        let text = format!("the token {device} was taken out; there is {seen}; insert it again");
+        Fault::new(ErrorKind::DeviceRemoved, text)
+    };
+    same.next()
+        .ok_or_else(|| unreadable.unwrap_or_else(removed))
 }
 
 /// How a message lists tokens.

@@ -3,7 +3,7 @@
 mod support;
 
 use cryptoki_sys::*;
-use tokenbinding_backend::{Backend as _, ErrorKind, KeyType};
+use tokenbinding_backend::{Backend as _, ErrorKind, KeyId, KeyType, Profile};
 
 use support::{assert_signs, create, id, kind_of};
 
@@ -200,4 +200,58 @@ fn a_token_with_few_sessions_serves_many_threads() {
             scope.spawn(|| (0..20).for_each(|_| assert_signs(&*key, EC)));
         }
     });
+}
+
+#[test]
+fn a_module_that_has_lost_its_token_is_started_again() {
+    let token = shimmed!();
+    let backend = token.open();
+    token.shim.fail("C_GetTokenInfo", 0, 2, CKR_GENERAL_ERROR);
+    assert_signs(&*create(&*backend, "host:a.example"), EC);
+    assert!(token.shim.count("C_Finalize") > 0);
+}
+
+#[test]
+fn a_module_that_other_code_has_initialised_is_not_started_again() {
+    use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
+    let token = shimmed!();
+    let module = Pkcs11::new(tokenbinding_pkcs11_shim::Shim::library()).expect("it loads");
+    let locking = CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK);
+    module.initialize(locking).expect("it is initialised");
+    let backend = token.open();
+    token.shim.fail("C_GetTokenInfo", 0, 1, CKR_GENERAL_ERROR);
+    let result = backend.create(&id("host:a.example"), EC);
+    assert_eq!(kind_of(result), Some(ErrorKind::Internal));
+    assert_eq!(token.shim.count("C_Finalize"), 0);
+}
+
+#[test]
+fn a_module_with_ephemeral_keys_is_not_started_again() {
+    let token = shimmed!();
+    let backend = token.open();
+    let ephemeral = KeyId::new(Profile::Ephemeral, "host:a.example");
+    let (_, key) = backend.create(&ephemeral, EC).expect("a key");
+    let (stored, _) = backend.create(&id("host:a.example"), EC).expect("a key");
+    backend.delete(&stored).expect("it is deleted");
+    assert_eq!(kind_of(backend.open(&stored)), Some(ErrorKind::KeyLost));
+    assert_eq!(token.shim.count("C_Finalize"), 0);
+    assert_signs(&*key, EC);
+}
+
+#[test]
+fn threads_go_on_while_the_module_is_started_again() {
+    let token = shimmed!();
+    let backend = token.open();
+    let key = create(&*backend, "host:a.example");
+    let (gone, _) = backend.create(&id("host:b.example"), EC).expect("a key");
+    backend.delete(&gone).expect("it is deleted");
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| (0..100).for_each(|_| assert_signs(&*key, EC)));
+        }
+        for _ in 0..3 {
+            assert_eq!(kind_of(backend.open(&gone)), Some(ErrorKind::KeyLost));
+        }
+    });
+    assert!(token.shim.count("C_Finalize") > 0);
 }

@@ -87,3 +87,27 @@ fn a_module_is_found_by_its_name() {
     let _ = shimmed!();
     open("pkcs11:token=first?module-name=libsofthsm2").expect("it opens");
 }
+
+#[test]
+fn the_keys_of_a_token_are_listed_by_label() {
+    let token = shimmed!();
+    let backend = token.open();
+    support::create(&*backend, "host:b.example");
+    support::create(&*backend, "host:a.example");
+    let listed = backend.list().expect("the token can be asked");
+    let labels: Vec<_> = listed.iter().map(|key| key.label.as_str()).collect();
+    let expected = ["tokenbinding host:a.example", "tokenbinding host:b.example"];
+    assert_eq!(labels, expected);
+    assert!(listed.iter().all(|key| key.proven && !key.rsa));
+}
+
+#[test]
+fn a_module_that_does_not_start_is_unavailable() {
+    let token = shimmed!();
+    let failure = cryptoki_sys::CKR_GENERAL_ERROR;
+    token.shim.fail("C_Initialize", 0, 1, failure);
+    unavailable(&format!(
+        "pkcs11:token=first?module-path={}",
+        Shim::library()
+    ));
+}

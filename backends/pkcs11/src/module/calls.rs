@@ -11,7 +11,7 @@ use std::{mem, path::Path, ptr};
 use cryptoki_sys::*;
 use tokenbinding_backend::ErrorKind;
 
-use super::{Attribute, Attributes, Module};
+use super::{Attribute, Attributes, Module, Session};
 use crate::{
     ckr::Ckr,
     fault::{Fault, Result},
@@ -64,7 +64,13 @@ fn check(function: &'static str, rv: CK_RV) -> Result<()> {
 /// Calls a function of the module's table, in turn, and checks its return value. The arguments
 /// must be what the function's declaration in PKCS#11 wants.
 macro_rules! call {
-    ($module:expr, $function:ident($($argument:expr),* $(,)?)) => {{
+    ($module:expr, $function:ident($($argument:expr),* $(,)?)) => {
+        $module.turn(|| call!(alone $module, $function($($argument),*)))
+    };
+    ($module:expr, $session:ident => $function:ident($($argument:expr),* $(,)?)) => {
+        $module.turn_of($session, || call!(alone $module, $function($($argument),*)))
+    };
+    (alone $module:expr, $function:ident($($argument:expr),*)) => {{
         const NAME: &str = stringify!($function);
         let function = $module
             .functions
@@ -72,7 +78,7 @@ macro_rules! call {
             .ok_or_else(|| Module::missing(NAME))?;
         // SAFETY: the pointer comes from the module's own table; see the head of this file for
         // what the arguments point to.
-        let rv = $module.turn(|| unsafe { function($($argument),*) });
+        let rv = unsafe { function($($argument),*) };
         check(NAME, rv)
     }};
 }
@@ -119,7 +125,12 @@ impl Module {
             Some(_) => (&raw mut arguments).cast(),
             None => ptr::null_mut(),
         };
-        call!(self, C_Initialize(pointer))
+        call!(alone self, C_Initialize(pointer))
+    }
+
+    /// Ends every session of this process with the module, whosever it is.
+    pub(super) fn c_finalize(&self) -> Result<()> {
+        call!(alone self, C_Finalize(ptr::null_mut()))
     }
 
     pub(crate) fn c_get_info(&self) -> Result<CK_INFO> {
@@ -184,34 +195,32 @@ impl Module {
         Ok(info)
     }
 
-    pub(crate) fn c_open_session(
-        &self,
-        slot: CK_SLOT_ID,
-        writable: bool,
-    ) -> Result<CK_SESSION_HANDLE> {
+    pub(crate) fn c_open_session(&self, slot: CK_SLOT_ID, writable: bool) -> Result<Session> {
         let flags = CKF_SERIAL_SESSION | if writable { CKF_RW_SESSION } else { 0 };
-        let mut session = 0;
+        // Before the call: a session that a new start overtakes is then known to be of no use.
+        let start = self.start();
+        let mut handle = 0;
         call!(
             self,
-            C_OpenSession(slot, flags, ptr::null_mut(), None, &raw mut session)
+            C_OpenSession(slot, flags, ptr::null_mut(), None, &raw mut handle)
         )?;
-        Ok(session)
+        Ok(Session { handle, start })
     }
 
-    pub(crate) fn c_close_session(&self, session: CK_SESSION_HANDLE) -> Result<()> {
-        call!(self, C_CloseSession(session))
+    pub(crate) fn c_close_session(&self, session: Session) -> Result<()> {
+        call!(self, session => C_CloseSession(session.handle))
     }
 
-    pub(crate) fn c_get_session_info(&self, session: CK_SESSION_HANDLE) -> Result<CK_SESSION_INFO> {
+    pub(crate) fn c_get_session_info(&self, session: Session) -> Result<CK_SESSION_INFO> {
         let mut info = zeroed();
-        call!(self, C_GetSessionInfo(session, &raw mut info))?;
+        call!(self, session => C_GetSessionInfo(session.handle, &raw mut info))?;
         Ok(info)
     }
 
     /// Logs `user` in with `pin`, or at the token's own pad.
     pub(crate) fn c_login(
         &self,
-        session: CK_SESSION_HANDLE,
+        session: Session,
         user: CK_USER_TYPE,
         pin: Option<&str>,
     ) -> Result<()> {
@@ -219,32 +228,32 @@ impl Module {
             Some(pin) => (pin.as_ptr().cast_mut(), length(pin.as_bytes())),
             None => (ptr::null_mut(), 0),
         };
-        call!(self, C_Login(session, user, pin, len))
+        call!(self, session => C_Login(session.handle, user, pin, len))
     }
 
     /// Every object that has the attributes of `template`.
     pub(crate) fn find_objects(
         &self,
-        session: CK_SESSION_HANDLE,
+        session: Session,
         template: &[Attribute],
     ) -> Result<Vec<CK_OBJECT_HANDLE>> {
         let mut template = raw(template);
         let len = length(&template);
-        call!(self, C_FindObjectsInit(session, template.as_mut_ptr(), len))?;
+        call!(self, session => C_FindObjectsInit(session.handle, template.as_mut_ptr(), len))?;
         let found = self.found_objects(session);
-        let ended = call!(self, C_FindObjectsFinal(session));
+        let ended = call!(self, session => C_FindObjectsFinal(session.handle));
         let found = found?;
         ended.map(|()| found)
     }
 
-    fn found_objects(&self, session: CK_SESSION_HANDLE) -> Result<Vec<CK_OBJECT_HANDLE>> {
+    fn found_objects(&self, session: Session) -> Result<Vec<CK_OBJECT_HANDLE>> {
         let mut all = Vec::new();
         loop {
             let mut some = [0; FOUND_LEN];
             let mut count = 0;
             call!(
                 self,
-                C_FindObjects(session, some.as_mut_ptr(), length(&some), &raw mut count)
+                session => C_FindObjects(session.handle, some.as_mut_ptr(), length(&some), &raw mut count)
             )?;
             let some = &some[..some.len().min(size(count))];
             all.extend(some);
@@ -258,7 +267,7 @@ impl Module {
     /// The attributes of `object` that the token tells; one that it does not know is left out.
     pub(crate) fn attributes(
         &self,
-        session: CK_SESSION_HANDLE,
+        session: Session,
         object: CK_OBJECT_HANDLE,
         kinds: &[CK_ATTRIBUTE_TYPE],
     ) -> Result<Attributes> {
@@ -275,7 +284,7 @@ impl Module {
         let len = length(&template);
         let called = call!(
             self,
-            C_GetAttributeValue(session, object, template.as_mut_ptr(), len)
+            session => C_GetAttributeValue(session.handle, object, template.as_mut_ptr(), len)
         );
         let mut told = Attributes::default();
         match called {
@@ -302,7 +311,7 @@ impl Module {
     /// Makes a key pair: the handles of its public and its private half.
     pub(crate) fn c_generate_key_pair(
         &self,
-        session: CK_SESSION_HANDLE,
+        session: Session,
         mechanism: CK_MECHANISM_TYPE,
         public: &[Attribute],
         private: &[Attribute],
@@ -317,8 +326,8 @@ impl Module {
         let (mut public_key, mut private_key) = (0, 0);
         call!(
             self,
-            C_GenerateKeyPair(
-                session,
+            session => C_GenerateKeyPair(
+                session.handle,
                 &raw mut mechanism,
                 public.as_mut_ptr(),
                 public_len,
@@ -333,16 +342,16 @@ impl Module {
 
     pub(crate) fn c_destroy_object(
         &self,
-        session: CK_SESSION_HANDLE,
+        session: Session,
         object: CK_OBJECT_HANDLE,
     ) -> Result<()> {
-        call!(self, C_DestroyObject(session, object))
+        call!(self, session => C_DestroyObject(session.handle, object))
     }
 
     /// Begins a signature with `key`. `pss` holds the parameters of an RSASSA-PSS mechanism.
     pub(crate) fn c_sign_init(
         &self,
-        session: CK_SESSION_HANDLE,
+        session: Session,
         mechanism: CK_MECHANISM_TYPE,
         mut pss: Option<CK_RSA_PKCS_PSS_PARAMS>,
         key: CK_OBJECT_HANDLE,
@@ -356,22 +365,22 @@ impl Module {
             pParameter: parameter,
             ulParameterLen: len,
         };
-        call!(self, C_SignInit(session, &raw mut mechanism, key))
+        call!(self, session => C_SignInit(session.handle, &raw mut mechanism, key))
     }
 
     /// Signs `data` by one call, without asking for the length first. Returns how many bytes of
     /// `signature` were written.
     pub(crate) fn c_sign(
         &self,
-        session: CK_SESSION_HANDLE,
+        session: Session,
         data: &[u8],
         signature: &mut [u8],
     ) -> Result<usize> {
         let mut len = length(signature);
         call!(
             self,
-            C_Sign(
-                session,
+            session => C_Sign(
+                session.handle,
                 data.as_ptr().cast_mut(),
                 length(data),
                 signature.as_mut_ptr(),
