@@ -255,3 +255,15 @@ fn threads_go_on_while_the_module_is_started_again() {
     });
     assert!(token.shim.count("C_Finalize") > 0);
 }
+
+#[test]
+fn a_lost_handle_does_not_cost_the_login() {
+    let token = shimmed!();
+    let backend = token.open();
+    let key = create(&*backend, "host:a.example");
+    for _ in 0..3 {
+        token.shim.fail("C_Sign", 0, 1, CKR_KEY_HANDLE_INVALID);
+        assert_signs(&*key, EC);
+    }
+    assert_eq!(token.shim.count("C_Login"), 1);
+}

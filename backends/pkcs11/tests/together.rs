@@ -172,3 +172,22 @@ fn each_key_has_its_own_public_key() {
     let distinct: HashSet<_> = keys.map(|key| key.public_key().clone()).collect();
     assert_eq!(distinct.len(), 8);
 }
+
+#[test]
+fn a_pair_whose_public_half_is_gone_is_still_told_from_another() {
+    use cryptoki::object::{Attribute, ObjectClass};
+    let token = shimmed!();
+    let backend = token.open();
+    let pairs = two_pairs(&backend, EC);
+    let module = cryptoki::context::Pkcs11::new(tokenbinding_pkcs11_shim::Shim::library());
+    let module = module.expect("it is loaded");
+    let slot = backend.status().expect("the token's state").token.slot;
+    let slot = cryptoki::slot::Slot::try_from(slot).expect("a slot");
+    let session = module.open_rw_session(slot).expect("a session");
+    let public = session.find_objects(&[Attribute::Class(ObjectClass::PUBLIC_KEY)]);
+    let public = public.expect("a search");
+    session.destroy_object(public[0]).expect("it is destroyed");
+    for stored in pairs {
+        assert_signs(&*backend.open(&stored).expect("it opens"), EC);
+    }
+}
