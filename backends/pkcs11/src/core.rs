@@ -191,9 +191,9 @@ impl Core {
 /// try is allowed.
 fn recover(link: &Link, fault: &Fault) -> Option<Recovery> {
     match fault.recovery()? {
-        Recovery::Relink | Recovery::Restart => link.give_up(),
+        Recovery::Relink => link.give_up(),
         Recovery::Login => link.set_logged_in(false),
-        Recovery::Find | Recovery::Session => {}
+        Recovery::Find | Recovery::Session | Recovery::Restart => {}
     }
     worth_trying(fault)
 }

@@ -33,6 +33,8 @@ pub(crate) struct Link {
     /// Tells this link from earlier ones, whose object handles mean nothing to it.
     number: u64,
     pid: u32,
+    /// The start of the module that it belongs to.
+    start: u64,
     login_required: bool,
     writable: AtomicBool,
     logged_in: AtomicBool,
@@ -57,6 +59,7 @@ impl Link {
             slot: token.slot,
             number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
             pid: process::id(),
+            start: module.start(),
             login_required: token.flags.login_required(),
             writable: AtomicBool::new(!token.flags.write_protected()),
             logged_in: AtomicBool::new(false),
@@ -199,8 +202,9 @@ impl Link {
         ))
     }
 
+    /// Whether it was given up, or the module was started again.
     pub(crate) fn is_given_up(&self) -> bool {
-        self.given_up.load(Ordering::Acquire)
+        self.given_up.load(Ordering::Acquire) || self.start != self.module.start()
     }
 
     fn is_ours_to_close(&self) -> bool {

@@ -267,3 +267,21 @@ fn a_lost_handle_does_not_cost_the_login() {
     }
     assert_eq!(token.shim.count("C_Login"), 1);
 }
+
+#[test]
+fn a_key_that_is_lost_takes_no_session_along() {
+    let token = shimmed!();
+    let backend = token.open();
+    let ephemeral = KeyId::new(Profile::Ephemeral, "host:a.example");
+    let (_, _key) = backend.create(&ephemeral, EC).expect("a key");
+    let (gone, _) = backend.create(&id("host:a.example"), EC).expect("a key");
+    backend.delete(&gone).expect("it is deleted");
+    for _ in 0..4 {
+        assert_eq!(kind_of(backend.open(&gone)), Some(ErrorKind::KeyLost));
+    }
+    let (opened, closed) = (
+        token.shim.count("C_OpenSession"),
+        token.shim.count("C_CloseSession"),
+    );
+    assert!(opened - closed <= 2, "{opened} opened, {closed} closed");
+}
