@@ -11,5 +11,8 @@
 
 pub mod abrmd;
 pub mod command;
+pub mod own_process;
 pub mod relay;
+pub mod softhsm;
 pub mod swtpm;
+pub mod tpm2_pkcs11;

@@ -1,0 +1,75 @@
+//! SoftHSM: a PKCS#11 token in files.
+
+use std::{
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use tempfile::TempDir;
+
+/// The module of Debian's package `libsofthsm2`.
+pub const MODULE: &str = "/usr/lib/softhsm/libsofthsm2.so";
+/// The user PIN of every token.
+pub const PIN: &str = "24680-user";
+/// The security officer's PIN of every token.
+pub const SO_PIN: &str = "13579-officer";
+/// Where SoftHSM looks for its configuration.
+pub const CONFIGURATION: &str = "SOFTHSM2_CONF";
+
+/// A SoftHSM of its own, in a directory that goes with it.
+#[derive(Debug)]
+pub struct SoftHsm {
+    directory: TempDir,
+}
+
+impl SoftHsm {
+    /// A SoftHSM with tokens of these labels.
+    ///
+    /// # Panics
+    /// When `softhsm2-util` fails or is not installed.
+    #[must_use]
+    pub fn start(labels: &[&str]) -> Self {
+        let directory = tempfile::tempdir().expect("a directory for the tokens");
+        let softhsm = Self { directory };
+        let tokens = softhsm.path().join("tokens");
+        fs::create_dir(&tokens).expect("a directory for the tokens");
+        let configuration = format!(
+            "directories.tokendir = {}\nobjectstore.backend = file\nlog.level = ERROR\n",
+            tokens.display()
+        );
+        fs::write(softhsm.configuration(), configuration).expect("a configuration");
+        for label in labels {
+            softhsm.add_token(label);
+        }
+        softhsm
+    }
+
+    fn add_token(&self, label: &str) {
+        let status = Command::new("softhsm2-util")
+            .args(["--init-token", "--free", "--label", label])
+            .args(["--pin", PIN, "--so-pin", SO_PIN])
+            .envs(self.environment())
+            .stdout(Stdio::null())
+            .status()
+            .expect("softhsm2-util runs");
+        assert!(status.success(), "softhsm2-util: {status}");
+    }
+
+    /// Its directory, where a test may keep files of its own.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    fn configuration(&self) -> PathBuf {
+        self.path().join("softhsm2.conf")
+    }
+
+    /// What a process must have in its environment to use it.
+    #[must_use]
+    pub fn environment(&self) -> [(&'static str, OsString); 1] {
+        [(CONFIGURATION, self.configuration().into())]
+    }
+}
