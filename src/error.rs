@@ -1,5 +1,7 @@
 //! Why a binder could not do what it was asked for.
 
+use std::path::PathBuf;
+
 use tokenbinding_backend::ErrorKind;
 
 use crate::{
@@ -44,7 +46,10 @@ pub enum Error {
         backend: &'static str,
     },
     /// The key was lost or deleted again and again while it was being made.
-    #[error("the key of {scope} did not stay: another process keeps deleting it; try again")]
+    #[error(
+        "the key of {scope} did not stay: another process keeps deleting it, or its device keeps \
+         losing it; try again"
+    )]
     Contended {
         /// The scope of the key.
         scope: Scope,
@@ -61,6 +66,24 @@ pub enum Error {
     /// No provider can be used at all.
     #[error("no provider can be used: `tokenbinding providers` says why")]
     NoProvider,
+    /// No token is configured.
+    #[error(
+        "no PKCS#11 token is configured: name one with --pkcs11-uri or TOKENBINDING_PKCS11_URI"
+    )]
+    NoToken,
+    /// The PKCS#11 URI is none.
+    #[cfg(feature = "pkcs11")]
+    #[error("the PKCS#11 URI: {0}: write one such as pkcs11:token=NAME?module-path=FILE")]
+    Pkcs11Uri(#[from] tokenbinding_pkcs11::InvalidPkcs11Uri),
+    /// The master is gone and its keys are still in the map.
+    #[error(
+        "the master {path:?} is missing, and the key map holds keys that need it: put it back, or \
+         forget those keys with `keys prune --device` (`keys list --json` names the device)"
+    )]
+    NoMaster {
+        /// Where the master should be.
+        path: PathBuf,
+    },
     /// The keystore needs a passphrase and none was given.
     #[error("the keystore needs its passphrase: give it with --pin-file or TOKENBINDING_PIN")]
     NoPassphrase,

@@ -19,6 +19,7 @@
 //! | `software` | yes | the software keystore |
 
 pub mod binder;
+pub mod callbacks;
 pub mod config;
 pub mod header;
 pub mod key_map;

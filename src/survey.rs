@@ -1,8 +1,13 @@
 //! What each provider is on this machine, without making anything.
 
-use tokenbinding_backend::{Backend, BackendInfo, KeyType};
+use std::sync::Arc;
 
-use crate::{Config, Error, ProviderChoice, provider::opener};
+use tokenbinding_backend::{Backend, BackendInfo, KeyType, Nobody};
+
+use crate::{
+    Config, Error, ProviderChoice,
+    provider::{Opening, opener},
+};
 
 /// What a provider is on this machine.
 #[derive(Debug)]
@@ -60,12 +65,17 @@ pub fn survey(config: &Config) -> Vec<ProviderStatus> {
 }
 
 fn state(provider: ProviderChoice, config: &Config) -> ProviderState {
-    let Some(open) = opener(provider, config) else {
+    let opening = Opening {
+        config: config.clone(),
+        callbacks: Arc::new(Nobody),
+        map: None,
+    };
+    let Some(open) = opener(provider, &opening) else {
         return ProviderState::Unusable(Error::NotBuiltIn { provider });
     };
     if provider == ProviderChoice::Pkcs11 && config.pkcs11.uri.is_none() {
         return ProviderState::NotConfigured {
-            remedy: "name a token with --pkcs11-uri",
+            remedy: "name a token with --pkcs11-uri or TOKENBINDING_PKCS11_URI",
         };
     }
     #[cfg(feature = "software")]

@@ -1,4 +1,4 @@
-# Starting and stopping device simulators: a pair of functions each, `start_NAME` and `stop_NAME`.
+# Starting and stopping device simulators: `start_NAME`, and `stop_NAME` where there is a process.
 # Sourced by the scripts beside it. `start_NAME` prints what to export; all else goes to standard
 # error. State stays in its folder when a simulator stops, as a device keeps its keys.
 
@@ -65,4 +65,9 @@ try_swtpm() {
 
 stop_swtpm() {
     end "$simulators/swtpm/pid" swtpm
+}
+
+# SoftHSM, a PKCS#11 token. It is a library: there is nothing to start or stop but its token.
+start_softhsm() {
+    "$(dirname "$0")/softhsm-token" "$simulators/softhsm"
 }

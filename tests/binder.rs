@@ -254,20 +254,21 @@ fn a_wrong_passphrase_opens_nothing_and_changes_nothing() {
         let pin_file = dir.path().join("pin");
         fs::write(&pin_file, passphrase).unwrap();
         fs::set_permissions(&pin_file, fs::Permissions::from_mode(0o600)).unwrap();
-        Binder::open(&Config {
+        let binder = Binder::open(&Config {
             pin_file: Some(pin_file),
             software: SoftwareConfig {
                 master: Some(MasterKind::Passphrase),
                 file: None,
             },
             ..config(&dir.path().join("store"))
-        })
+        });
+        binder.unwrap().id(A, P256).map(|key| key.id)
     };
-    let made = id(&with("right").unwrap(), A);
+    let made = with("right").unwrap();
     let error = with("wrong").unwrap_err();
     let Error::Backend(error) = error else {
         panic!("{error}")
     };
     assert_eq!(error.kind(), ErrorKind::PinIncorrect);
-    assert_eq!(id(&with("right").unwrap(), A), made);
+    assert_eq!(with("right").unwrap(), made);
 }

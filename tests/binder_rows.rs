@@ -6,7 +6,7 @@ use std::{fs, path::Path};
 use rusqlite::{Connection, params};
 use tempfile::TempDir;
 use tokenbinding::{
-    Binder, Config, KeyType, Profile, ProviderChoice, TokenBindingId, binder::ListedKey,
+    Binder, Config, Error, KeyType, Profile, ProviderChoice, TokenBindingId, binder::ListedKey,
     key_map::KeyMap,
 };
 use tokenbinding_backend::{KeyId, StoredKey};
@@ -113,8 +113,24 @@ fn a_row_of_garbage_can_be_deleted() {
 /// A store under a new master, as after a restore without the master's file.
 fn under_another_master() -> (TempDir, TokenBindingId) {
     let (dir, [old, _], _) = two_keys(KeyType::EcdsaP256);
-    fs::remove_file(dir.path().join("software.master")).unwrap();
+    fs::write(dir.path().join("software.master"), [7; 32]).unwrap();
     (dir, old)
+}
+
+#[test]
+fn a_missing_master_is_not_replaced_while_the_map_has_keys() {
+    let (dir, ..) = two_keys(KeyType::EcdsaP256);
+    let master = dir.path().join("software.master");
+    fs::remove_file(&master).unwrap();
+    let binder = open(dir.path());
+    let error = binder.id(A, KeyType::EcdsaP256).unwrap_err();
+    assert!(matches!(error, Error::NoMaster { .. }), "{error}");
+    assert!(!master.exists());
+
+    let keys = binder.list().unwrap();
+    assert_eq!(keys.len(), 2, "looking needs no master");
+    assert_eq!(binder.forget_device(&keys[0].device).unwrap(), 2);
+    assert!(binder.id(A, KeyType::EcdsaP256).unwrap().created);
 }
 
 #[test]
@@ -130,20 +146,27 @@ fn under_another_master_there_are_new_keys_and_the_old_rows_are_kept() {
 #[test]
 fn the_old_keys_are_back_with_their_master() {
     let (dir, [old, _], _) = two_keys(KeyType::EcdsaP256);
-    let (master, away) = (dir.path().join("software.master"), dir.path().join("away"));
-    fs::rename(&master, &away).unwrap();
-    id(&open(dir.path()), A, KeyType::EcdsaP256);
-    fs::rename(&away, &master).unwrap();
+    let master = dir.path().join("software.master");
+    let own = fs::read(&master).unwrap();
+    fs::write(&master, [7; 32]).unwrap();
+    assert_ne!(id(&open(dir.path()), A, KeyType::EcdsaP256), old);
+    fs::write(&master, own).unwrap();
     assert_eq!(id(&open(dir.path()), A, KeyType::EcdsaP256), old);
 }
 
 #[test]
-fn pruning_removes_the_rows_of_another_master() {
+fn the_keys_of_another_master_are_forgotten_when_their_device_is_named() {
     let (dir, old) = under_another_master();
     let binder = open(dir.path());
     let new = id(&binder, A, KeyType::EcdsaP256);
     assert_ne!(new, old);
-    assert_eq!(binder.prune().unwrap(), 2);
+    assert_eq!(binder.prune().unwrap(), 0, "they may be of use again");
+    let keys = binder.list().unwrap();
+    let gone = keys
+        .iter()
+        .find(|key| key.id.as_ref() == Some(&old))
+        .unwrap();
+    assert_eq!(binder.forget_device(&gone.device).unwrap(), 2);
     let ids: Vec<_> = binder
         .list()
         .unwrap()

@@ -288,6 +288,10 @@ pub(crate) enum Keys {
     },
     /// Remove what is left of keys that their device has lost.
     Prune {
+        /// Forget every key of this device instead, which is gone for good: `keys list --json`
+        /// shows its id.
+        #[arg(long, value_name = "ID")]
+        device: Option<String>,
         /// Print a JSON document.
         #[arg(long)]
         json: bool,

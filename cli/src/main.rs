@@ -9,6 +9,7 @@ mod failure;
 mod input;
 mod output;
 mod progress;
+mod prompt;
 #[cfg(feature = "tpm")]
 mod tss_log;
 

@@ -89,7 +89,11 @@ fn a_cleared_tpm_gives_a_new_key_and_a_warning() {
     let (document, told) = json(&sandbox, &swtpm.tcti(), &["id", TARGET, "--json"]);
     assert_ne!(text(&document, "id"), first);
     assert!(told.contains("the device was cleared"), "{told}");
-    let (pruned, _) = json(&sandbox, &swtpm.tcti(), &["keys", "prune", "--json"]);
+    let (keys, _) = json(&sandbox, &swtpm.tcti(), &["keys", "list", "--json"]);
+    let mut keys = keys.as_array().unwrap().iter();
+    let old = keys.find(|key| key["id"] == first.as_str()).unwrap();
+    let prune = ["keys", "prune", "--device", text(old, "device"), "--json"];
+    let (pruned, _) = json(&sandbox, &swtpm.tcti(), &prune);
     assert_eq!(pruned["pruned"], 1);
 }
 

@@ -20,8 +20,8 @@ use crate::{
 
 /// How long the key map is not asked again.
 const TRUSTED: Duration = Duration::from_millis(500);
-/// The most open keys; when there are more, all are closed and opened again as needed.
-const CAPACITY: usize = 4096;
+/// The most open keys. One more closes another, which is opened again when it is needed.
+const CAPACITY: usize = 16_384;
 
 /// Counts the changes of the key map that this process knows of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -96,11 +96,15 @@ impl Cache {
 
     /// Keeps an open key that was seen in the map in generation `seen`.
     pub(super) fn insert(&self, scope: &Scope, key: Arc<OpenKey>, seen: Generation) {
+        let name = (scope.clone(), key.kind());
         let mut keys = self.write();
-        if keys.len() >= CAPACITY {
-            keys.clear();
+        if keys.len() >= CAPACITY
+            && !keys.contains_key(&name)
+            && let Some(other) = keys.keys().next().cloned()
+        {
+            keys.remove(&other);
         }
-        keys.insert((scope.clone(), key.kind()), Entry { key, seen });
+        keys.insert(name, Entry { key, seen });
     }
 
     pub(super) fn remove(&self, scope: &Scope, kind: KeyType) {

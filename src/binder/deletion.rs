@@ -1,8 +1,11 @@
 //! Deleting keys: first on their device, then in the map, so that none can come back.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
-use tokenbinding_backend::{Backend, ErrorKind, KeyId, KeyType};
+use tokenbinding_backend::{Backend, Error as BackendError, ErrorKind, KeyId, KeyType};
 
 use super::Binder;
 use crate::{Error, key_map::KeyRow};
@@ -34,7 +37,7 @@ impl Binder {
     /// Deletes the keys of `target`, of every type, in use or set aside, from their devices and the
     /// map. They never come back; other processes stop using them within a second.
     ///
-    /// With `auto` this goes for every provider, otherwise for the named one.
+    /// With `auto` this goes for every provider that is at hand, otherwise for the named one.
     ///
     /// # Errors
     /// [`Error::NotFound`] when there is no key; otherwise whatever kept a device or the map from
@@ -51,7 +54,8 @@ impl Binder {
         Ok(deleted)
     }
 
-    /// Deletes every key of the profile like [`delete`](Self::delete) does.
+    /// Deletes every key of the profile that is in the map, like [`delete`](Self::delete) does. What
+    /// a token carries for scopes that the map does not know stays.
     ///
     /// # Errors
     /// Whatever kept a device or the map from it. What was not deleted is still there.
@@ -83,34 +87,43 @@ impl Binder {
         Ok(rows)
     }
 
-    /// Removes keys that cannot be used any more: those that were set aside, and those whose
-    /// device has given way to another at the same provider. Tells how many there were.
+    /// Removes keys that were set aside because their device had lost them. Tells how many.
     ///
     /// # Errors
     /// [`Error::Store`].
     pub fn prune(&self) -> Result<usize, Error> {
-        let mut gone = self.map.rows(&self.profile)?;
-        gone.retain(|row| match self.providers.named(&row.provider) {
-            Some(Ok(backend)) => backend.info().device != row.device,
-            _ => false,
-        });
+        Ok(self.map.prune(&self.profile)?)
+    }
+
+    /// Forgets the keys of a device that is gone for good, by the id that
+    /// [`list`](Self::list) shows. The device itself is not asked. Tells how many there were.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn forget_device(&self, device: &str) -> Result<usize, Error> {
+        let mut gone = self.with_set_aside(self.map.rows(&self.profile)?, |_| true)?;
+        gone.retain(|row| row.device == device);
         self.map.remove(&gone)?;
         self.cache.keys_were_removed();
-        Ok(gone.len() + self.map.prune(&self.profile)?)
+        Ok(gone.len())
     }
 
     fn delete_rows(&self, rows: Vec<KeyRow>) -> Result<Deleted, Error> {
         let mut deleted = Deleted::default();
         let mut reachable = Vec::new();
+        let devices = self.devices();
         for row in rows {
-            match self.device_of(&row) {
-                Some(backend) => reachable.push((row, backend)),
-                None if self.is_ours(&row) => deleted.unreachable.push(UnreachableKey {
+            match devices.get(&*row.provider) {
+                // Another provider's than the named one.
+                None => (),
+                Some(Some(backend)) if backend.info().device == row.device => {
+                    reachable.push((row, Arc::clone(backend)));
+                }
+                Some(_) => deleted.unreachable.push(UnreachableKey {
                     provider: row.provider,
                     device: row.device,
                     key_type: row.kind,
                 }),
-                None => (),
             }
         }
         for batch in reachable.chunks(BATCH) {
@@ -119,15 +132,15 @@ impl Binder {
         Ok(deleted)
     }
 
-    /// Whether the row's provider is one that this binder may use.
-    fn is_ours(&self, row: &KeyRow) -> bool {
-        self.providers.named(&row.provider).is_some()
-    }
-
-    /// The row's device, if it is at hand.
-    fn device_of(&self, row: &KeyRow) -> Option<Arc<dyn Backend>> {
-        let backend = self.providers.named(&row.provider)?.ok()?;
-        (backend.info().device == row.device).then_some(backend)
+    /// The device of each provider, each asked for once; `None` where it is not at hand.
+    fn devices(&self) -> HashMap<&'static str, Option<Arc<dyn Backend>>> {
+        let opened = self.providers.each().map(|(name, opened)| {
+            if let Err(error) = &opened {
+                tracing::info!(%error, "keys of this provider are not deleted");
+            }
+            (name, opened.ok())
+        });
+        opened.collect()
     }
 
     /// Deletes on the devices as far as they let us, and from the map exactly what is gone there.
@@ -152,35 +165,40 @@ impl Binder {
         failure.map_or(Ok(gone.len()), |error| Err(error.into()))
     }
 
-    /// Deletes what the token carries for `id` beside the rows of the map: a key that another
-    /// store made, or that a failed call left there.
+    /// Deletes what tokens carry for `id` beside the rows of the map: a key that another store
+    /// made, or that a failed call left there.
     fn delete_unknown_to_the_map(&self, id: &KeyId) -> Result<usize, Error> {
-        let backend = self.providers.main();
         let mut deleted = 0;
-        for &kind in &backend.info().key_types {
-            let mut last = None;
-            while let Some(stored) = backend.find(id, kind)? {
-                let row = self.map.get(id, kind, &backend.info().device)?;
-                if row.is_some_and(|row| row.holds(&stored)) {
-                    // Another process has made it since.
-                    break;
-                }
-                if last.as_ref() == Some(&stored) {
-                    let cause = "the token says that it deleted a key, and still finds it";
-                    let name = backend.info().name;
-                    let kind = ErrorKind::Internal;
-                    return Err(tokenbinding_backend::Error::new(
-                        kind,
-                        name,
-                        "delete a key",
-                        cause,
-                    )
-                    .into());
-                }
-                backend.delete(&stored)?;
-                deleted += 1;
-                last = Some(stored);
+        for backend in self.devices().into_values().flatten() {
+            for &kind in &backend.info().key_types {
+                deleted += self.delete_unknown_of_type(&*backend, id, kind)?;
             }
+        }
+        Ok(deleted)
+    }
+
+    fn delete_unknown_of_type(
+        &self,
+        backend: &dyn Backend,
+        id: &KeyId,
+        kind: KeyType,
+    ) -> Result<usize, Error> {
+        let mut deleted = 0;
+        let mut last = None;
+        while let Some(stored) = backend.find(id, kind)? {
+            let row = self.map.get(id, kind, &backend.info().device)?;
+            if row.is_some_and(|row| row.holds(&stored)) {
+                // Another process has made it since.
+                break;
+            }
+            if last.as_ref() == Some(&stored) {
+                let cause = "the token says that it deleted a key, and still finds it";
+                let (name, kind) = (backend.info().name, ErrorKind::Internal);
+                return Err(BackendError::new(kind, name, "delete a key", cause).into());
+            }
+            backend.delete(&stored)?;
+            deleted += 1;
+            last = Some(stored);
         }
         Ok(deleted)
     }

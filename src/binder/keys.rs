@@ -11,6 +11,7 @@ use super::{ATTEMPTS, Binder, KeyChoice, KeyDescription, cache::Generation};
 use crate::{
     Error, Scope, TokenBindingId,
     key_map::{Added, KeyRow},
+    provider::is_absent,
 };
 
 /// A key that is ready to sign, and the row that it was opened from.
@@ -147,12 +148,12 @@ impl Binder {
         generation: Generation,
     ) -> Result<Option<Arc<OpenKey>>, Error> {
         let id = self.key_id(scope);
-        let main = self.providers.main();
-        let found = match self.open_row_of(main, &id, kind)? {
+        let main = self.providers.main()?;
+        let found = match self.open_row_of(&main, &id, kind)? {
             Some(key) => Some(key),
-            None => match self.open_elsewhere(&id, kind)? {
+            None => match self.open_elsewhere(&main, &id, kind)? {
                 Some(key) => Some(key),
-                None => self.adopt(&id, kind)?,
+                None => self.adopt(&main, &id, kind)?,
             },
         };
         if let Some(key) = &found {
@@ -191,39 +192,43 @@ impl Binder {
 
     /// Opens a key of the map that is on another device than the main one, where that may be used
     /// and is at hand.
-    fn open_elsewhere(&self, id: &KeyId, kind: KeyType) -> Result<Option<Arc<OpenKey>>, Error> {
-        let main = self.providers.main().info();
+    fn open_elsewhere(
+        &self,
+        main: &Arc<dyn Backend>,
+        id: &KeyId,
+        kind: KeyType,
+    ) -> Result<Option<Arc<OpenKey>>, Error> {
         let mut rows = self.map.rows_of(id)?;
-        rows.retain(|row| row.kind == kind && row.device != main.device);
+        rows.retain(|row| row.kind == kind && row.device != main.info().device);
         for row in &rows {
-            let Some(opened) = self.providers.named(&row.provider) else {
-                continue;
-            };
-            match opened {
-                Ok(backend) if backend.info().device == row.device => {
+            match self.providers.named(&row.provider) {
+                None => (),
+                Some(Ok(backend)) if backend.info().device == row.device => {
                     if let Some(key) = self.open_row_of(&backend, id, kind)? {
                         return Ok(Some(key));
                     }
                 }
-                Ok(_) => (),
-                Err(error) => tracing::warn!(%error, "a provider that has a key is not used"),
+                // A device that is out of reach gives way to a new key; one that fails does not.
+                Some(Err(error)) if !is_absent(&error) => return Err(error),
+                Some(_) => tracing::warn!(
+                    scope = id.scope(),
+                    %kind,
+                    device = row.device,
+                    "the key is on another device, or the device was cleared: if it is gone for \
+                     good, `keys prune --device` forgets its keys"
+                ),
             }
-        }
-        let lost = rows.iter().any(|row| row.provider == main.name);
-        if lost {
-            tracing::warn!(
-                scope = id.scope(),
-                %kind,
-                provider = main.name,
-                "the key is on another device, or the device was cleared"
-            );
         }
         Ok(None)
     }
 
     /// Takes up a key that the token carries and the map does not know.
-    fn adopt(&self, id: &KeyId, kind: KeyType) -> Result<Option<Arc<OpenKey>>, Error> {
-        let backend = self.providers.main();
+    fn adopt(
+        &self,
+        backend: &Arc<dyn Backend>,
+        id: &KeyId,
+        kind: KeyType,
+    ) -> Result<Option<Arc<OpenKey>>, Error> {
         if !backend.info().key_types.contains(&kind) {
             return Ok(None);
         }
@@ -237,7 +242,7 @@ impl Binder {
             Err(error) if error.kind().is_key_unusable() => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        let row = self.row(id, &stored);
+        let row = row(&**backend, id, &stored);
         match self.map.add(&row)? {
             Added::New => Ok(Some(OpenKey::new(row, key, &**backend))),
             Added::Existing(_) => self.open_row_of(backend, id, kind),
@@ -249,37 +254,37 @@ impl Binder {
     /// whether the key is this call's. `None` when the other's is gone already.
     fn make(&self, scope: &Scope, kind: KeyType) -> Result<Option<(Arc<OpenKey>, bool)>, Error> {
         let id = self.key_id(scope);
-        let backend = self.providers.main();
+        let backend = &self.providers.main()?;
         let (stored, key) = backend.create(&id, kind)?;
-        let row = self.row(&id, &stored);
+        let row = row(&**backend, &id, &stored);
         match self.map.add(&row) {
             Ok(Added::New) => Ok(Some((OpenKey::new(row, key, &**backend), true))),
             Ok(Added::Existing(adopted)) if adopted.holds(&stored) => {
                 Ok(Some((OpenKey::new(adopted, key, &**backend), true)))
             }
             Ok(Added::Existing(_)) => {
-                self.destroy_unused(&stored);
+                destroy_unused(&**backend, &stored);
                 let other = self.open_row_of(backend, &id, kind)?;
                 Ok(other.map(|key| (key, false)))
             }
             Err(error) => {
-                self.destroy_unused(&stored);
+                destroy_unused(&**backend, &stored);
                 Err(error.into())
             }
         }
     }
+}
 
-    fn row(&self, id: &KeyId, stored: &StoredKey) -> KeyRow {
-        let info = self.providers.main().info();
-        KeyRow::new(id.clone(), stored, &info.device, info.name)
-    }
+fn row(backend: &dyn Backend, id: &KeyId, stored: &StoredKey) -> KeyRow {
+    let info = backend.info();
+    KeyRow::new(id.clone(), stored, &info.device, info.name)
+}
 
-    /// Destroys a key that never came into use. When even that fails, a token keeps it and finds
-    /// it again for this very scope; no other device has anything to keep.
-    fn destroy_unused(&self, stored: &StoredKey) {
-        if let Err(error) = self.providers.main().delete(stored) {
-            tracing::warn!(%error, "a key that is not used stays on its device");
-        }
+/// Destroys a key that never came into use. When even that fails, a token keeps it and finds it
+/// again for this very scope; no other device has anything to keep.
+fn destroy_unused(backend: &dyn Backend, stored: &StoredKey) {
+    if let Err(error) = backend.delete(stored) {
+        tracing::warn!(%error, "a key that is not used stays on its device");
     }
 }
 

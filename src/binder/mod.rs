@@ -13,9 +13,12 @@ mod deletion;
 mod keys;
 mod listing;
 
-use std::sync::{Arc, Mutex};
+use std::{
+    fmt,
+    sync::{Arc, Mutex},
+};
 
-use tokenbinding_backend::{Backend, DeviceKey, KeyId, KeyType, Profile};
+use tokenbinding_backend::{Backend, Callbacks, DeviceKey, KeyId, KeyType, Nobody, Profile};
 
 use self::{cache::Cache, keys::OpenKey};
 pub use self::{
@@ -26,7 +29,7 @@ use crate::{
     Config, Ekm, Error, ProviderChoice, Scope, ScopeRule, TokenBindingId, TokenBindingType,
     key_map::KeyMap,
     message::{TbExtensions, encode_message, encode_token_binding},
-    provider::Providers,
+    provider::{Opening, Providers},
 };
 
 /// How often a call starts over when a key vanishes under its hands.
@@ -102,9 +105,8 @@ impl AsRef<[u8]> for GeneratedBinding {
 }
 
 /// Makes token bindings, and looks after the keys that sign them. Threads may share it.
-#[derive(Debug)]
 pub struct Binder {
-    map: KeyMap,
+    map: Arc<KeyMap>,
     providers: Providers,
     profile: Profile,
     scope_rule: ScopeRule,
@@ -113,19 +115,43 @@ pub struct Binder {
     making: [Mutex<()>; MAKING_LOCKS],
 }
 
+impl fmt::Debug for Binder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Binder")
+            .field("map", &self.map)
+            .field("providers", &self.providers)
+            .field("profile", &self.profile)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Binder {
-    /// Opens the store and the provider of `config`, and makes the store where there is none.
+    /// Opens the store of `config`, and makes it where there is none. The provider is opened when
+    /// it is first needed.
     ///
     /// # Errors
-    /// [`Error`] when either cannot be used.
+    /// [`Error`] when the store cannot be used, or this build has not got the provider.
     pub fn open(config: &Config) -> Result<Self, Error> {
+        Self::open_with(config, Arc::new(Nobody))
+    }
+
+    /// Like [`open`](Self::open), with somebody to ask for PINs.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open).
+    pub fn open_with(config: &Config, callbacks: Arc<dyn Callbacks>) -> Result<Self, Error> {
         let profile = config.profile.clone().unwrap_or_default();
         let map = if profile.is_ephemeral() {
             KeyMap::in_memory()?
         } else {
             KeyMap::open(&config.store_dir()?)?
         };
-        let providers = Providers::open(config)?;
+        let map = Arc::new(map);
+        let providers = Providers::of(&Opening {
+            config: config.clone(),
+            callbacks,
+            map: Some(Arc::clone(&map)),
+        })?;
         Ok(Self {
             profile,
             scope_rule: config.scope.unwrap_or_default(),
@@ -137,10 +163,10 @@ impl Binder {
     /// Works with a key map and a device of the caller's own, in the default profile.
     #[must_use]
     pub fn with_backend(map: KeyMap, backend: Arc<dyn Backend>) -> Self {
-        Self::new(map, Providers::only(backend))
+        Self::new(Arc::new(map), Providers::only(backend))
     }
 
-    fn new(map: KeyMap, providers: Providers) -> Self {
+    fn new(map: Arc<KeyMap>, providers: Providers) -> Self {
         Self {
             map,
             providers,
@@ -153,9 +179,11 @@ impl Binder {
     }
 
     /// The device that makes new keys.
-    #[must_use]
-    pub fn backend(&self) -> &dyn Backend {
-        &**self.providers.main()
+    ///
+    /// # Errors
+    /// [`Error`] when none can be used.
+    pub fn backend(&self) -> Result<Arc<dyn Backend>, Error> {
+        self.providers.main()
     }
 
     /// The scope of a target by this binder's rule.

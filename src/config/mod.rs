@@ -105,6 +105,10 @@ pub enum P256KeysChoice {
 pub struct Pkcs11Config {
     /// Which token of which module, by RFC 7512.
     pub uri: Option<String>,
+    /// Whether the PIN is sent even when one wrong PIN more locks the token. Default: no.
+    pub try_final_pin: Option<bool>,
+    /// Whether the person is told to touch the token before each signature. Default: no.
+    pub touch: Option<bool>,
 }
 
 /// Which provider holds the keys.
@@ -303,6 +307,8 @@ impl Config {
             },
             pkcs11: Pkcs11Config {
                 uri: over.pkcs11.uri.or(self.pkcs11.uri),
+                try_final_pin: over.pkcs11.try_final_pin.or(self.pkcs11.try_final_pin),
+                touch: over.pkcs11.touch.or(self.pkcs11.touch),
             },
         }
     }

@@ -102,6 +102,17 @@ impl KeyMap {
         })
     }
 
+    /// Whether any profile has a key of `provider` in use.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn has_keys_of(&self, provider: &str) -> Result<bool, StoreError> {
+        self.run("look for keys of a provider", |connection| {
+            let sql = "SELECT EXISTS (SELECT 1 FROM keys WHERE provider = ?1)";
+            connection.query_row(sql, [provider], |row| row.get(0))
+        })
+    }
+
     /// Adds a row unless the key has one on that device already; once this returns, it is safe on
     /// disk.
     ///

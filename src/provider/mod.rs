@@ -1,5 +1,9 @@
 //! The providers that a binder may use, and which of them holds new keys.
+//!
+//! A provider is opened when it is first needed, so that looking at the key map needs no device.
 
+#[cfg(feature = "pkcs11")]
+mod pkcs11;
 #[cfg(feature = "software")]
 pub(crate) mod software;
 #[cfg(feature = "tpm")]
@@ -10,12 +14,22 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use tokenbinding_backend::Backend;
+use tokenbinding_backend::{Backend, Callbacks, ErrorKind};
 
-use crate::{Config, Error, ProviderChoice};
+use crate::{Config, Error, ProviderChoice, key_map::KeyMap};
 
 /// Opens a provider's device.
 pub(crate) type Open = Box<dyn Fn() -> Result<Arc<dyn Backend>, Error> + Send + Sync>;
+
+/// What a provider is opened with.
+#[derive(Clone)]
+pub(crate) struct Opening {
+    pub(crate) config: Config,
+    /// Who is asked for PINs.
+    pub(crate) callbacks: Arc<dyn Callbacks>,
+    /// The key map, where there is one already.
+    pub(crate) map: Option<Arc<KeyMap>>,
+}
 
 /// A provider that is opened when it is first needed.
 struct Provider {
@@ -45,109 +59,144 @@ impl Provider {
     }
 }
 
-/// The providers of a binder: one that makes new keys, and others whose keys may be used.
+/// The providers of a binder, in the order in which a device for new keys is looked for.
 pub(crate) struct Providers {
-    main: Arc<dyn Backend>,
-    others: Vec<Provider>,
+    providers: Vec<Provider>,
+    /// Whether the first one that can be used was looked for, and which it is.
+    main: Mutex<Option<Arc<dyn Backend>>>,
 }
 
 impl fmt::Debug for Providers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let others: Vec<_> = self.others.iter().map(|provider| provider.name).collect();
-        f.debug_struct("Providers")
-            .field("main", &self.main.info().name)
-            .field("others", &others)
-            .finish()
+        let names = self.providers.iter().map(|provider| provider.name);
+        f.debug_list().entries(names).finish()
     }
 }
 
 impl Providers {
     /// One device and no other.
-    pub(crate) const fn only(main: Arc<dyn Backend>) -> Self {
+    pub(crate) fn only(main: Arc<dyn Backend>) -> Self {
+        let again = Arc::clone(&main);
+        let open: Open = Box::new(move || Ok(Arc::clone(&again)));
         Self {
-            main,
-            others: Vec::new(),
+            providers: vec![Provider::new(main.info().name, open)],
+            main: Mutex::new(Some(main)),
         }
     }
 
     /// The providers that a configuration asks for. A named one never gives way to another.
-    pub(crate) fn open(config: &Config) -> Result<Self, Error> {
-        let choice = config.provider.unwrap_or_default();
-        if choice != ProviderChoice::Auto {
-            let open = opener(choice, config).ok_or(Error::NotBuiltIn { provider: choice })?;
-            return Ok(Self::only(open()?));
-        }
-        let mut others = Vec::new();
-        let mut main = None;
-        for choice in automatic(config) {
-            let Some(open) = opener(choice, config) else {
-                continue;
-            };
-            let provider = Provider::new(choice.name(), open);
-            if main.is_none() {
-                match provider.backend() {
-                    Ok(backend) => {
-                        main = Some(backend);
-                        continue;
-                    }
-                    // Whoever configured a token wants its keys, not others in their place.
-                    Err(error) if choice != ProviderChoice::Tpm => return Err(error),
-                    Err(error) => tracing::info!(%error, "no TPM is used"),
+    pub(crate) fn of(opening: &Opening) -> Result<Self, Error> {
+        let choice = opening.config.provider.unwrap_or_default();
+        let token = opening.config.pkcs11.uri.is_some();
+        let choices = match choice {
+            ProviderChoice::Auto if token => &AUTOMATIC[..],
+            ProviderChoice::Auto => &AUTOMATIC_WITHOUT_TOKEN,
+            ref named => std::slice::from_ref(named),
+        };
+        let mut providers = Vec::new();
+        for &provider in choices {
+            match opener(provider, opening) {
+                Some(open) => providers.push(Provider::new(provider.name(), open)),
+                // Whoever named it, or configured a token, wants its keys and no others.
+                None if provider == choice || provider == ProviderChoice::Pkcs11 => {
+                    return Err(Error::NotBuiltIn { provider });
                 }
+                None => (),
             }
-            others.push(provider);
         }
-        let main = main.ok_or(Error::NoProvider)?;
-        if main.info().name == ProviderChoice::Software.name() {
-            tracing::warn!(
-                "keys are kept in software: no TPM is reachable and no PKCS#11 token is configured \
-                 (--provider software says that this is meant)"
-            );
-        }
-        Ok(Self { main, others })
+        Ok(Self {
+            providers,
+            main: Mutex::default(),
+        })
     }
 
-    /// The device that makes new keys.
-    pub(crate) fn main(&self) -> &Arc<dyn Backend> {
-        &self.main
+    /// The device that makes new keys: the first that can be used.
+    pub(crate) fn main(&self) -> Result<Arc<dyn Backend>, Error> {
+        let mut main = self.main.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(backend) = &*main {
+            return Ok(Arc::clone(backend));
+        }
+        let backend = self.choose()?;
+        *main = Some(Arc::clone(&backend));
+        Ok(backend)
+    }
+
+    fn choose(&self) -> Result<Arc<dyn Backend>, Error> {
+        let automatic = self.providers.len() > 1;
+        for provider in &self.providers {
+            match provider.backend() {
+                Ok(backend) => {
+                    if automatic && provider.name == ProviderChoice::Software.name() {
+                        tracing::warn!(
+                            "keys are kept in software: no TPM can be used and no PKCS#11 token is \
+                             configured (--provider software says that this is meant)"
+                        );
+                    }
+                    return Ok(backend);
+                }
+                Err(error) if automatic && is_absent_tpm(provider, &error) => {
+                    tracing::info!(%error, "no TPM is used");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error::NoProvider)
     }
 
     /// The device of the provider `name`; `None` when it is not one of these.
     pub(crate) fn named(&self, name: &str) -> Option<Result<Arc<dyn Backend>, Error>> {
-        if self.main.info().name == name {
-            return Some(Ok(Arc::clone(&self.main)));
-        }
-        let provider = self.others.iter().find(|provider| provider.name == name)?;
+        let provider = self
+            .providers
+            .iter()
+            .find(|provider| provider.name == name)?;
         Some(provider.backend())
+    }
+
+    /// Each provider's device, or why it cannot be used.
+    pub(crate) fn each(
+        &self,
+    ) -> impl Iterator<Item = (&'static str, Result<Arc<dyn Backend>, Error>)> {
+        self.providers
+            .iter()
+            .map(|provider| (provider.name, provider.backend()))
     }
 }
 
 /// The order in which `auto` looks for a device.
-fn automatic(config: &Config) -> impl Iterator<Item = ProviderChoice> {
-    let token = config
-        .pkcs11
-        .uri
-        .is_some()
-        .then_some(ProviderChoice::Pkcs11);
-    [
-        Some(ProviderChoice::Tpm),
-        token,
-        Some(ProviderChoice::Software),
-    ]
-    .into_iter()
-    .flatten()
+const AUTOMATIC: [ProviderChoice; 3] = [
+    ProviderChoice::Tpm,
+    ProviderChoice::Pkcs11,
+    ProviderChoice::Software,
+];
+const AUTOMATIC_WITHOUT_TOKEN: [ProviderChoice; 2] =
+    [ProviderChoice::Tpm, ProviderChoice::Software];
+
+/// Whether there is no TPM for this user. A TPM that is busy or locked is there: whoever can make it
+/// so must not be able to move new keys into software.
+fn is_absent_tpm(provider: &Provider, error: &Error) -> bool {
+    provider.name == ProviderChoice::Tpm.name() && is_absent(error)
 }
 
-/// What opens a provider by its configuration; `None` when this build has not got it.
-pub(crate) fn opener(choice: ProviderChoice, config: &Config) -> Option<Open> {
+/// Whether a device is out of reach for this user, as opposed to failing.
+pub(crate) fn is_absent(error: &Error) -> bool {
+    let Error::Backend(error) = error else {
+        return false;
+    };
+    matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Denied)
+}
+
+/// What opens a provider; `None` when this build has not got it.
+pub(crate) fn opener(choice: ProviderChoice, opening: &Opening) -> Option<Open> {
     match choice {
         #[cfg(feature = "software")]
-        ProviderChoice::Software => Some(software::opener(config.clone())),
+        ProviderChoice::Software => Some(software::opener(opening.clone())),
         #[cfg(feature = "tpm")]
-        ProviderChoice::Tpm => Some(tpm::opener(config.clone())),
+        ProviderChoice::Tpm => Some(tpm::opener(opening.clone())),
+        #[cfg(feature = "pkcs11")]
+        ProviderChoice::Pkcs11 => Some(pkcs11::opener(opening.clone())),
         _ => {
             // Not used by a build without providers.
-            let _ = config;
+            let _ = opening;
             None
         }
     }

@@ -5,19 +5,32 @@ use std::{env, path::PathBuf, sync::Arc};
 use tokenbinding_backend::Profile;
 use tokenbinding_software::{MasterSource, SoftwareBackend};
 
-use super::Open;
-use crate::{Config, Error, config::MasterKind};
+use super::{Open, Opening};
+use crate::{Config, Error, ProviderChoice, config::MasterKind, key_map::KeyMap};
 
-pub(super) fn opener(config: Config) -> Open {
+const NAME: &str = ProviderChoice::Software.name();
+
+pub(super) fn opener(opening: Opening) -> Open {
     Box::new(move || {
+        let Opening { config, map, .. } = &opening;
         let ephemeral = config.profile.as_ref().is_some_and(Profile::is_ephemeral);
         let backend = if ephemeral {
             SoftwareBackend::ephemeral()
         } else {
-            SoftwareBackend::open(&source(&config)?)
+            // Asked again after the keys: another process may have made both in between.
+            if would_be_made(config) && has_keys(map.as_deref())? && would_be_made(config) {
+                let path = source(config)?.path().clone();
+                return Err(Error::NoMaster { path });
+            }
+            SoftwareBackend::open(&source(config)?)
         };
         Ok(Arc::new(backend?))
     })
+}
+
+/// Whether the map holds keys that hang on a master.
+fn has_keys(map: Option<&KeyMap>) -> Result<bool, Error> {
+    Ok(map.map_or(Ok(false), |map| map.has_keys_of(NAME))?)
 }
 
 /// Whether the keystore is not there yet and would be made by opening it.
@@ -43,7 +56,7 @@ fn source(config: &Config) -> Result<MasterSource, Error> {
         MasterKind::Credential => {
             let handed_over = || {
                 let dir = PathBuf::from(env::var_os("CREDENTIALS_DIRECTORY")?);
-                Some(dir.join("tokenbinding-master"))
+                dir.is_absolute().then(|| dir.join("tokenbinding-master"))
             };
             let path = configured.clone().or_else(handed_over);
             MasterSource::Credential(path.ok_or(Error::NoCredential)?)

@@ -6,16 +6,16 @@ use tokenbinding_backend::private;
 use tokenbinding_tpm::{P256Keys, TpmBackend, TpmConfig};
 use zeroize::Zeroizing;
 
-use super::Open;
+use super::{Open, Opening};
 use crate::{
-    Config, Error,
+    Error,
     config::{ConfigError, P256KeysChoice},
 };
 
 /// The most bytes of an authorization file: 32, and room for a line break.
 const MAX_AUTH_LEN: usize = 34;
 
-pub(super) fn opener(config: Config) -> Open {
+pub(super) fn opener(Opening { config, .. }: Opening) -> Open {
     Box::new(move || {
         let chosen = &config.tpm;
         let config = TpmConfig {

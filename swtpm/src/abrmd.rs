@@ -49,7 +49,12 @@ impl Abrmd {
         let read = BufReader::new(output).read_line(&mut String::new());
         read.expect("the bus says its address");
         let daemon = Command::new(program())
-            .args(["--session", "--allow-root", "--logger=stdout"])
+            .args([
+                "--session",
+                "--allow-root",
+                "--logger=stdout",
+                "--max-transients=100",
+            ])
             .arg(format!("--tcti={}", swtpm.tcti()))
             .env(Self::BUS_VARIABLE, &address)
             .stdout(Stdio::null())

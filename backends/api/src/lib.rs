@@ -8,6 +8,7 @@
 //! `conformance` suite (feature `conformance`) on its real device.
 
 mod backend;
+mod callbacks;
 mod error;
 mod key_id;
 mod key_type;
@@ -22,6 +23,7 @@ pub mod conformance;
 pub mod fake;
 
 pub use backend::{Backend, BackendInfo, DeviceKey};
+pub use callbacks::{Callbacks, Nobody, PinTries, TokenName};
 pub use error::{Error, ErrorKind, Result};
 pub use key_id::{InvalidProfile, KeyId, KeyName, Profile};
 pub use key_type::{KeyType, UnknownKeyType};

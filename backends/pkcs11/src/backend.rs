@@ -236,6 +236,10 @@ impl Backend for Pkcs11Backend {
         &self.core.info
     }
 
+    fn details(&self) -> BackendResult<Vec<(&'static str, String)>> {
+        Ok(self.status()?.details())
+    }
+
     fn create(&self, id: &KeyId, kind: KeyType) -> BackendResult<(StoredKey, Arc<dyn DeviceKey>)> {
         const OPERATION: &str = "create a key";
         self.require(kind)

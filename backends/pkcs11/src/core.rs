@@ -13,8 +13,7 @@ use std::{
 use tokenbinding_backend::{BackendInfo, ErrorKind, Result as BackendResult};
 
 use crate::{
-    Callbacks, Pkcs11Config,
-    callbacks::TokenName,
+    Callbacks, Pkcs11Config, TokenName,
     ckr::Recovery,
     fault::{Fault, Result},
     link::Link,

@@ -12,7 +12,6 @@
 //! the `core` keeps a link alive, logs in and recovers; keys and the backend are on top.
 
 mod backend;
-mod callbacks;
 mod ckr;
 mod config;
 mod core;
@@ -35,10 +34,10 @@ mod token;
 mod uri;
 
 pub use backend::Pkcs11Backend;
-pub use callbacks::{Callbacks, Nobody, PinTries, TokenName};
 pub use config::{PinSource, Pkcs11Config};
 pub use list::ListedKey;
 pub use mechanism::{KeyTypeSupport, Scheme};
 pub use status::Pkcs11Status;
 pub use token::{TokenFlags, TokenInfo};
+pub use tokenbinding_backend::{Callbacks, Nobody, PinTries, TokenName};
 pub use uri::{InvalidPkcs11Uri, ModuleName, Pkcs11Uri, UriPin};

@@ -12,8 +12,7 @@ use tokenbinding_backend::ErrorKind;
 use zeroize::Zeroizing;
 
 use crate::{
-    Callbacks, PinSource, Pkcs11Config,
-    callbacks::{PinTries, TokenName},
+    Callbacks, PinSource, PinTries, Pkcs11Config, TokenName,
     fault::{Fault, Result},
     uri::UriPin,
 };

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use tokenbinding_backend::Result as BackendResult;
+use tokenbinding_backend::{PinTries, Result as BackendResult};
 
 use crate::{KeyTypeSupport, Pkcs11Backend, TokenInfo, token::padded};
 
@@ -19,6 +19,43 @@ pub struct Pkcs11Status {
     pub token: TokenInfo,
     /// What it can do for each key type, and why not where it cannot.
     pub key_types: Vec<KeyTypeSupport>,
+}
+
+impl Pkcs11Status {
+    /// What is not said by the backend's info, by name.
+    pub(crate) fn details(&self) -> Vec<(&'static str, String)> {
+        let (major, minor) = self.library_version;
+        let token = &self.token;
+        let pin = match (token.flags.user_pin_locked(), token.flags.pin_tries()) {
+            (true, _) => "locked",
+            (false, PinTries::Full) => "all tries left",
+            (false, PinTries::Low) => "a wrong one was entered",
+            (false, PinTries::Final) => "one try left",
+        };
+        let (firmware, patch) = token.firmware_version;
+        let mut details = vec![
+            (
+                "module",
+                format!(
+                    "{} ({} {major}.{minor})",
+                    self.module.display(),
+                    self.library
+                ),
+            ),
+            ("token", token.label.clone()),
+            ("serial", token.serial.clone()),
+            ("manufacturer", token.manufacturer.clone()),
+            ("firmware", format!("{firmware}.{patch}")),
+            ("PIN", pin.to_owned()),
+        ];
+        details.extend(self.key_types.iter().filter_map(|support| {
+            Some((
+                support.kind.name(),
+                format!("missing: {}", support.missing.as_ref()?),
+            ))
+        }));
+        details
+    }
 }
 
 impl Pkcs11Backend {

@@ -6,8 +6,7 @@ use cryptoki_sys::*;
 use tokenbinding_backend::ErrorKind;
 
 use crate::{
-    Pkcs11Uri,
-    callbacks::{PinTries, TokenName},
+    PinTries, Pkcs11Uri, TokenName,
     fault::{Fault, Result},
     module::Module,
 };

@@ -1,6 +1,9 @@
 //! `bench`: what the device does by itself, and what a whole binding adds to it.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use serde::Serialize;
 use tokenbinding::{Binder, Ekm, Error, Profile, TokenBindingType};
@@ -10,6 +13,7 @@ use crate::{
     failure::Failure,
     output,
     progress::while_device_works,
+    prompt::Terminal,
 };
 
 const TARGET: &str = "https://bench.example/";
@@ -28,10 +32,11 @@ struct BenchJson {
 pub(super) fn run(global: Global, command: &Bench) -> Result<(), Failure> {
     let mut config = global.config()?;
     config.profile = Some(Profile::Ephemeral);
-    let binder = Binder::open(&config)?;
+    let binder = Binder::open_with(&config, Arc::new(Terminal))?;
     let (bare, binding) = while_device_works(|| Ok(measure(&binder, command)?))?;
     let micros = |time: Duration| time.as_secs_f64() * 1e6;
-    let info = binder.backend().info();
+    let backend = binder.backend()?;
+    let info = backend.info();
     let result = BenchJson {
         provider: info.name,
         model: info.model.clone(),

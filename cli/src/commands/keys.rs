@@ -63,8 +63,11 @@ pub(super) fn run(global: Global, command: &Keys) -> Result<(), Failure> {
             };
             report(deleted, *json)
         }
-        Keys::Prune { json } => {
-            let pruned = binder.prune()?;
+        Keys::Prune { device, json } => {
+            let pruned = match device {
+                Some(device) => binder.forget_device(device)?,
+                None => binder.prune()?,
+            };
             if *json {
                 return output::json(&PrunedJson { pruned });
             }
@@ -131,7 +134,7 @@ fn report(deleted: Deleted, json: bool) -> Result<(), Failure> {
     }
     Err(Failure::Operation(format!(
         "{} on devices that are not at hand were not deleted: connect the devices and try again, \
-         or forget the keys with `keys prune`",
+         or forget a device with `keys prune --device`",
         count(left)
     )))
 }

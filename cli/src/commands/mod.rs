@@ -8,7 +8,7 @@ mod keys;
 mod providers;
 mod verify;
 
-use std::io;
+use std::{io, sync::Arc};
 
 use clap::CommandFactory as _;
 use clap_complete::{generate as write_completions, shells};
@@ -19,6 +19,7 @@ use crate::{
     args::{Args, Command, Global, Shell},
     failure::Failure,
     output,
+    prompt::Terminal,
 };
 
 /// Runs the command that was asked for.
@@ -37,7 +38,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
 }
 
 fn open(global: Global) -> Result<Binder, Failure> {
-    Ok(Binder::open(&global.config()?)?)
+    Ok(Binder::open_with(&global.config()?, Arc::new(Terminal))?)
 }
 
 /// A binding as the JSON documents of `generate`, `verify` and `inspect` show it.

@@ -1,4 +1,4 @@
-//! The only way in which this crate asks a person for anything.
+//! The only way in which a backend asks a person for anything.
 //!
 //! No lock is held while a callback runs, and a callback is never run twice at once for one
 //! backend: other threads that need the login wait for its outcome.
