@@ -17,6 +17,8 @@
 //! | feature | default | what it brings |
 //! |---|---|---|
 //! | `software` | yes | the software keystore |
+//! | `pkcs11` | no | keys on smartcards, security keys and HSMs; modules are loaded at run time |
+//! | `tpm` | no | keys in a TPM 2.0; links libtss2 |
 
 pub mod binder;
 pub mod callbacks;
