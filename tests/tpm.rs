@@ -17,6 +17,25 @@ use tokenbinding_devices::{
 
 const KIND: KeyType = KeyType::EcdsaP256;
 
+fn open(store: &TempDir, tcti: String) -> Binder {
+    let mut config = Config {
+        provider: Some(ProviderChoice::Tpm),
+        store: Some(store.path().join("store")),
+        ..Config::default()
+    };
+    config.tpm.tcti = Some(tcti);
+    Binder::open(&config).unwrap()
+}
+
+/// Signs for `target`; what comes out verifies.
+fn bind(binder: &Binder, target: &str) -> Result<(), Error> {
+    let ekm = Ekm::new([7; 32]);
+    let binding = binder.generate_binding(target, KIND, TokenBindingType::Provided, &ekm)?;
+    let message = Binder::generate_message(&[binding])?;
+    Verifier::new(KIND).verify(&message, &ekm).unwrap();
+    Ok(())
+}
+
 /// A binder, the TPM behind it, and the relay in between.
 struct Bench {
     binder: Binder,
@@ -30,29 +49,16 @@ impl Bench {
         let swtpm = Swtpm::start();
         let relay = Relay::start(&swtpm);
         let store = tempfile::tempdir().unwrap();
-        let mut config = Config {
-            provider: Some(ProviderChoice::Tpm),
-            store: Some(store.path().join("store")),
-            ..Config::default()
-        };
-        config.tpm.tcti = Some(relay.tcti());
         Self {
-            binder: Binder::open(&config).unwrap(),
+            binder: open(&store, relay.tcti()),
             relay,
             swtpm,
             _store: store,
         }
     }
 
-    /// Signs for `target`; what comes out verifies.
     fn bind(&self, target: &str) -> Result<(), Error> {
-        let ekm = Ekm::new([7; 32]);
-        let binding =
-            self.binder
-                .generate_binding(target, KIND, TokenBindingType::Provided, &ekm)?;
-        let message = Binder::generate_message(&[binding])?;
-        Verifier::new(KIND).verify(&message, &ekm).unwrap();
-        Ok(())
+        bind(&self.binder, target)
     }
 }
 
@@ -112,4 +118,15 @@ fn threads_share_a_tpm_of_three_slots_and_leave_it_empty() {
     drop(bench.binder);
     bench.relay.release();
     assert_eq!(bench.swtpm.loaded_objects(), 0);
+}
+
+#[test]
+fn ten_thousand_bindings_over_500_targets_leave_a_tpm_of_three_slots_empty() {
+    let (swtpm, store) = (Swtpm::start(), tempfile::tempdir().unwrap());
+    let binder = open(&store, swtpm.tcti());
+    for round in 0..10_000 {
+        bind(&binder, &format!("t{}.example", round * 7 % 500)).unwrap();
+    }
+    drop(binder);
+    assert_eq!(swtpm.loaded_objects(), 0);
 }

@@ -5,11 +5,15 @@
 
 mod common;
 
-use std::process::{Command, Output};
+use std::{
+    process::{Command, Output},
+    thread,
+};
 
 use common::{Sandbox, stderr, text};
 use serde_json::Value;
 use tokenbinding_devices::{
+    abrmd::Abrmd,
     command::{self, code},
     relay::Relay,
     swtpm::{self, Swtpm},
@@ -110,6 +114,46 @@ fn a_copied_store_signs_with_another_key_on_another_tpm() {
     assert!(copied.unwrap().success());
     assert_ne!(id(&thief, &other.tcti()), first);
     assert_eq!(id(&sandbox, &own.tcti()), first);
+}
+
+#[test]
+fn processes_share_a_tpm_through_a_resource_manager() {
+    let (sandbox, swtpm) = (Sandbox::new(), Swtpm::start());
+    let abrmd = Abrmd::start(&swtpm);
+    let generate = |target: &str| {
+        let args = [
+            "--provider",
+            "tpm",
+            "--tcti",
+            Abrmd::TCTI,
+            "generate",
+            target,
+        ];
+        let mut command = sandbox.command();
+        command
+            .args(args)
+            .args(["--ekm", "random", "--format", "json"]);
+        command.env(Abrmd::BUS_VARIABLE, abrmd.bus_address());
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let (message, ekm) = (text(&document, "message"), text(&document, "ekm"));
+        sandbox.ok(&["verify", message, "--ekm", ekm]);
+    };
+    thread::scope(|scope| {
+        for worker in 0..4 {
+            let generate = &generate;
+            scope.spawn(move || {
+                (0..25).for_each(|round| generate(&format!("t{}.example", (worker + round) % 10)));
+            });
+        }
+    });
+    let keys = sandbox.json(&["keys", "list", "--json"]);
+    assert_eq!(
+        keys.as_array().unwrap().len(),
+        10,
+        "one key for each target"
+    );
 }
 
 #[test]
