@@ -167,14 +167,31 @@ impl FromStr for Scope {
     }
 }
 
-/// The name, with control characters escaped.
+/// The name, with characters escaped that are not seen or that change how others are seen.
 impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.name.chars().try_for_each(|c| match c {
-            c if c.is_control() => c.escape_default().fmt(f),
+            c if is_unseen(c) => c.escape_default().fmt(f),
             c => fmt::Write::write_char(f, c),
         })
     }
+}
+
+/// Control characters, line separators, and those that take no room or turn the direction.
+fn is_unseen(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
 }
 
 /// The host that a target names; `None` for a string that names none.
@@ -195,10 +212,13 @@ fn host_of(target: &str) -> Result<Option<Host<String>>, InvalidTarget> {
     }
     let url = Url::parse(target).map_err(|error| no_url(&error.to_string()))?;
     match url.host() {
-        Some(Host::Domain(domain)) => match without_root_dot(domain) {
-            "" => Err(no_url("its host is empty")),
-            domain => Ok(Some(Host::Domain(domain.to_owned()))),
-        },
+        Some(Host::Domain(domain)) => {
+            let domain = without_root_dot(domain);
+            if domain.split('.').any(str::is_empty) {
+                return Err(no_url("a part of its host name is empty"));
+            }
+            Ok(Some(Host::Domain(domain.to_owned())))
+        }
         Some(address) => Ok(Some(address.to_owned())),
         None => Err(no_url("it has no host")),
     }
@@ -231,7 +251,9 @@ fn bare_host(target: &str) -> Option<Host<String>> {
                 .all(|label| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-'));
             labels_are_sound.then(|| Host::Domain(domain.to_owned()))
         }
-        address => Some(address),
+        // The URL standard reads `12345` and `0x7f.1` as addresses too; nobody writes those so.
+        Host::Ipv4(address) => (target.parse() == Ok(address)).then_some(Host::Ipv4(address)),
+        Host::Ipv6(address) => Some(Host::Ipv6(address)),
     }
 }
 
@@ -322,6 +344,10 @@ mod tests {
             " example.com",
             "text:x",
             "host:example.com",
+            "12345",
+            "0x7f.1",
+            "192.0.2",
+            "192.0.2.007",
         ] {
             assert_eq!(site_of(target), format!("text:{target}"));
         }
@@ -354,6 +380,9 @@ mod tests {
             "https://exa\nmple.com/",
             " https://example.com",
             "https://./",
+            "https://..co.uk/",
+            "https://a..example.com/",
+            "https://example.com../",
             "https://[::1",
             "https://a<b/",
             "https://example.com:99999/",
@@ -390,6 +419,19 @@ mod tests {
     fn no_control_character_reaches_a_terminal() {
         let scope = Scope::of("a\u{1b}[31m\u{9b}b\nc", ScopeRule::Site).unwrap();
         assert_eq!(scope.to_string(), "a\\u{1b}[31m\\u{9b}b\\nc");
+    }
+
+    #[test]
+    fn no_unseen_character_hides_what_a_scope_is() {
+        for c in "\u{202a}\u{202e}\u{2066}\u{2069}\u{200e}\u{200f}\u{2028}\u{2029}\u{feff}\u{61c}"
+            .chars()
+        {
+            let scope = Scope::of(&format!("bank {c}'s \\"), ScopeRule::Site).unwrap();
+            assert_eq!(
+                scope.to_string(),
+                format!("bank {}'s \\", c.escape_unicode())
+            );
+        }
     }
 
     proptest! {

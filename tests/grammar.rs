@@ -9,7 +9,7 @@ use tokenbinding::{
         encode_token_binding,
     },
 };
-use tokenbinding_backend::{P256PublicKey, Rsa2048PublicKey};
+use tokenbinding_backend::{P256PublicKey, Rsa2048PublicKey, Signature};
 
 /// The generator of P-256: a point that is on the curve.
 const POINT: &str = "6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296\
@@ -108,8 +108,18 @@ proptest! {
         for (parsed, binding) in parsed.token_bindings().iter().zip(&bindings) {
             prop_assert_eq!(&parsed.encode(), binding);
             prop_assert_eq!(TokenBinding::parse(binding).unwrap(), parsed.clone());
-            let (id, signature) = (parsed.id(), parsed.signature());
-            let again = encode_token_binding(parsed.binding_type(), &id, signature, parsed.extensions());
+            let signature = match *parsed.signature() {
+                ref bytes if bytes.len() == 64 => Signature::EcdsaP256(bytes.try_into().unwrap()),
+                ref bytes if bytes.len() == 256 => Signature::Rsa2048(bytes.try_into().unwrap()),
+                // No key of ours makes one.
+                _ => continue,
+            };
+            let again = encode_token_binding(
+                parsed.binding_type(),
+                &parsed.id(),
+                &signature,
+                parsed.extensions(),
+            );
             prop_assert_eq!(&again, binding);
             let block = |e: &tokenbinding::message::TbExtension<'_>| 3 + e.extension_data.len();
             let blocks: usize = parsed.extensions().map(|e| block(&e)).sum();
@@ -296,6 +306,43 @@ fn every_inner_length_is_exact() {
     let extension = binding_bytes(0, id.as_bytes(), &[0; 64], &[9, 0, 0]);
     let binding = TokenBinding::parse(&extension).unwrap();
     assert_eq!(binding.extensions().count(), 1);
+}
+
+#[test]
+fn bytes_left_over_are_told_at_the_length_that_left_them() {
+    let id = p256_id();
+    let longer_key = id_bytes(2, &[&id.as_bytes()[3..], &[0]].concat());
+    let bytes = message(&[binding_bytes(0, &longer_key, &[0; 64], &[])]);
+    let error = TokenBindingMessage::parse(&bytes).unwrap_err();
+    assert_eq!((error.field, error.offset), (FieldName::KeyLength, 4));
+
+    let bytes = [&message(&[sound_binding()])[..], &[0]].concat();
+    let error = TokenBindingMessage::parse(&bytes).unwrap_err();
+    assert_eq!((error.field, error.offset), (FieldName::MessageLength, 0));
+
+    let bytes = [id.as_bytes(), &[0]].concat();
+    let error = TokenBindingId::parse(&bytes).unwrap_err();
+    assert_eq!((error.field, error.offset), (FieldName::KeyLength, 1));
+
+    let bytes = binding_bytes(0, id.as_bytes(), &[0; 64], &[9, 0, 0]);
+    let error = TokenBinding::parse(&[&bytes[..], &[0]].concat()).unwrap_err();
+    let expected = (FieldName::ExtensionsLength, bytes.len() - 5);
+    assert_eq!((error.field, error.offset), expected);
+}
+
+#[test]
+fn an_exponent_has_at_most_five_bytes() {
+    let exponent = |length| {
+        let mut exponent = vec![1; length];
+        exponent[0] = 1;
+        let id = id_bytes(1, &rsa_body(&[0xff; 256], &exponent));
+        fault(binding_bytes(0, &id, &[0; 256], &[])).1
+    };
+    for found in [6, 8, 9] {
+        let expected = "1 to 5";
+        let kind = ParseErrorKind::Length { expected, found };
+        assert_eq!(exponent(found), kind);
+    }
 }
 
 #[test]

@@ -69,7 +69,10 @@ fn the_folder_and_every_file_are_private() {
         .map(|entry| entry.unwrap().file_name())
         .collect();
     names.sort();
-    assert_eq!(names, ["keys.db", "keys.db-shm", "keys.db-wal"]);
+    assert_eq!(
+        names,
+        ["keys.db", "keys.db-shm", "keys.db-wal", "keys.db.lock"]
+    );
     for name in names {
         assert_eq!(mode(&store.join(&name)), 0o600, "{name:?}");
     }
@@ -234,6 +237,35 @@ fn the_bytes_of_a_removed_row_are_in_no_file_of_the_folder() {
         assert_eq!(files_with(dir.path(), &mark(i)), [""; 0], "row {i}");
     }
     assert_eq!(rows(&map).len(), 51);
+}
+
+#[test]
+fn a_reader_in_the_way_only_delays_that_a_removed_row_is_forgotten() {
+    let dir = folder();
+    let map = KeyMap::open(dir.path()).unwrap();
+    let mark = "<the stored bytes>";
+    let gone = row("host:a", mark);
+    map.add(&gone).unwrap();
+    let reader = rusqlite::Connection::open(dir.path().join("keys.db")).unwrap();
+    reader.execute_batch("BEGIN; SELECT * FROM keys").unwrap();
+    map.remove(&[gone]).unwrap();
+    assert_eq!(rows(&map), []);
+    assert!(
+        !files_with(dir.path(), mark).is_empty(),
+        "the reader needs it"
+    );
+    reader.execute_batch("COMMIT").unwrap();
+    drop(map);
+    assert_eq!(files_with(dir.path(), mark), [""; 0]);
+    drop(reader);
+}
+
+#[test]
+fn a_lock_on_the_folder_keeps_nobody_out() {
+    let dir = folder();
+    let others = fs::File::open(dir.path()).unwrap();
+    others.lock().unwrap();
+    KeyMap::open(dir.path()).unwrap();
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 #![allow(clippy::doc_markdown, reason = "doc comments are help texts here")]
 
-use std::path::PathBuf;
+use std::{fmt, ops::Deref, path::PathBuf};
 
 use clap::{
     ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum,
@@ -10,6 +10,7 @@ use clap::{
     value_parser,
 };
 use tokenbinding::{Config, KeyChoice, KeyType, Policy, Profile, ProviderChoice};
+use zeroize::Zeroizing;
 
 /// Token Binding (RFC 8471, 8472, 8473) with keys that live in hardware.
 #[derive(Debug, Parser)]
@@ -35,6 +36,30 @@ pub(crate) struct Args {
     pub(crate) command: Command,
 }
 
+/// An argument that may hold a secret: an EKM, or a URI with its PIN. It is wiped and never shown.
+#[derive(Clone)]
+pub(crate) struct Secret(Zeroizing<String>);
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+}
+
+impl Deref for Secret {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
 /// Options of every command. Each goes over the configuration.
 #[derive(Debug, ClapArgs)]
 #[command(next_help_heading = "Global options")]
@@ -47,7 +72,7 @@ pub(crate) struct Global {
     pub(crate) tcti: Option<String>,
     /// Which PKCS#11 token of which module, by RFC 7512.
     #[arg(long, global = true, value_name = "URI")]
-    pub(crate) pkcs11_uri: Option<String>,
+    pub(crate) pkcs11_uri: Option<Secret>,
     /// A file with the PIN or passphrase, readable by its owner alone.
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) pin_file: Option<PathBuf>,
@@ -83,7 +108,7 @@ impl Global {
             ..Config::default()
         };
         options.tpm.tcti = self.tcti;
-        options.pkcs11.uri = self.pkcs11_uri;
+        options.pkcs11.uri = self.pkcs11_uri.as_deref().map(str::to_owned);
         Ok(config.overlaid_with(options))
     }
 }
@@ -179,7 +204,7 @@ pub(crate) struct Generate {
     pub(crate) target: String,
     /// The EKM: 64 hexadecimal digits, random, @FILE, or - for standard input.
     #[arg(long, value_name = "EKM", allow_hyphen_values = true)]
-    pub(crate) ekm: String,
+    pub(crate) ekm: Secret,
     /// The type of the key.
     #[arg(long, value_name = "TYPE", value_parser = key_choice(), default_value = DEFAULT_KEY_TYPE)]
     pub(crate) key_type: KeyChoice,
@@ -211,7 +236,7 @@ pub(crate) struct Verify {
     pub(crate) header: String,
     /// The EKM of the connection: 64 hexadecimal digits or @FILE.
     #[arg(long, value_name = "EKM")]
-    pub(crate) ekm: String,
+    pub(crate) ekm: Secret,
     /// The key parameters that the connection negotiated.
     #[arg(long, value_name = "TYPE", value_parser = key_type(), default_value = DEFAULT_KEY_TYPE)]
     pub(crate) key_type: KeyType,
@@ -342,4 +367,24 @@ fn key_choice() -> impl clap::builder::TypedValueParser<Value = KeyChoice> {
 
 fn policy() -> impl clap::builder::TypedValueParser<Value = Policy> {
     named([("default", Policy::Default), ("protocol", Policy::Protocol)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_secret_of_the_command_line_is_shown() {
+        let ekm = "f1".repeat(32);
+        let uri = "pkcs11:token=x?pin-value=123456";
+        for command in [["generate", "a.example"], ["verify", "AA"]] {
+            let options = ["--pkcs11-uri", uri, "--ekm", &*ekm];
+            let line = ["tokenbinding"].iter().chain(&command).chain(&options);
+            let shown = format!("{:?}", Args::try_parse_from(line).unwrap());
+            assert!(
+                !shown.contains(&ekm) && !shown.contains("123456"),
+                "{shown}"
+            );
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::{io, process::ExitCode};
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ErrorKind};
 
 /// A failed command.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ impl Failure {
     pub(crate) const INTERRUPTED: u8 = 130;
 
     /// What clap found wrong, folded into one line; help and version are no failures.
-    pub(crate) fn of_usage(error: &clap::Error) -> Result<(), Self> {
+    pub(crate) fn of_usage(error: clap::Error) -> Result<(), Self> {
         if matches!(
             error.kind(),
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
@@ -34,15 +34,7 @@ impl Failure {
                 "no command was given: see tokenbinding --help".to_owned(),
             ));
         }
-        let text = error.to_string();
-        let lines = text.lines().map(str::trim);
-        let told: Vec<_> = lines
-            .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"))
-            .filter(|line| !line.is_empty())
-            .collect();
-        let told = told.join(" ");
-        let told = told.strip_prefix("error: ").unwrap_or(&told);
-        Err(Self::Usage(format!("{told}: see tokenbinding --help")))
+        Err(Self::Usage(one_line(error)))
     }
 
     /// Tells the person and gives the exit status.
@@ -56,6 +48,19 @@ impl Failure {
         crate::output::tell(&message);
         ExitCode::from(status)
     }
+}
+
+/// What is wrong, without usage and the hint at `--help`. Arguments that look like either are kept.
+fn one_line(mut error: clap::Error) -> String {
+    error.remove(ContextKind::Usage);
+    let text = error.to_string();
+    let told = text
+        .rsplit_once("\n\nFor more information")
+        .map_or(&*text, |(told, _)| told);
+    let told = told.strip_prefix("error: ").unwrap_or(told);
+    let lines = told.lines().map(str::trim).filter(|line| !line.is_empty());
+    let told = lines.collect::<Vec<_>>().join(" ");
+    format!("{told}: see tokenbinding --help")
 }
 
 impl From<io::Error> for Failure {

@@ -5,7 +5,7 @@ use std::{
     io::{self, Read},
 };
 
-use tokenbinding::{Ekm, header::MAX_HEADER_LEN};
+use tokenbinding::{Ekm, InvalidEkm, header::MAX_HEADER_LEN};
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
@@ -32,7 +32,7 @@ pub(crate) fn ekm_to_sign(text: &str) -> Result<EkmSource, Failure> {
             })?;
             Ok(EkmSource::Random(Ekm::new(*bytes)))
         }
-        STDIN => ekm_of_bytes(&read("standard input", io::stdin(), MAX_EKM_FILE_LEN)?),
+        STDIN => ekm_in("standard input", io::stdin()).map(EkmSource::Given),
         text => ekm_to_check(text).map(EkmSource::Given),
     }
 }
@@ -47,22 +47,26 @@ pub(crate) fn ekm_to_check(text: &str) -> Result<Ekm, Failure> {
             "cannot read the EKM from {path:?}: {error}: name a file that is there"
         ))
     })?;
-    match ekm_of_bytes(&read(path, file, MAX_EKM_FILE_LEN)?)? {
-        EkmSource::Given(ekm) | EkmSource::Random(ekm) => Ok(ekm),
-    }
+    ekm_in(&format!("{path:?}"), file)
 }
 
-/// The EKM that a file holds: 32 raw bytes, or 64 digits with white space around them.
-fn ekm_of_bytes(bytes: &[u8]) -> Result<EkmSource, Failure> {
-    let ekm = if bytes.len() == Ekm::LEN {
-        Ekm::try_from(bytes)
-    } else {
-        Ekm::from_hex(&Zeroizing::new(
-            String::from_utf8_lossy(bytes.trim_ascii()).into_owned(),
-        ))
-    };
-    ekm.map(EkmSource::Given)
-        .map_err(|error| Failure::Usage(error.to_string()))
+/// The EKM that `source` holds: 32 raw bytes, or 64 digits with white space around them.
+fn ekm_in(name: &str, source: impl Read) -> Result<Ekm, Failure> {
+    let bytes = read(name, source, MAX_EKM_FILE_LEN + 1)?;
+    if bytes.len() > MAX_EKM_FILE_LEN {
+        return Err(Failure::Usage(format!(
+            "{name} has more than {MAX_EKM_FILE_LEN} bytes: give the value alone"
+        )));
+    }
+    ekm_of_bytes(&bytes).map_err(|error| Failure::Usage(error.to_string()))
+}
+
+fn ekm_of_bytes(bytes: &[u8]) -> Result<Ekm, InvalidEkm> {
+    if bytes.len() == Ekm::LEN {
+        return Ekm::try_from(bytes);
+    }
+    let digits = str::from_utf8(bytes.trim_ascii()).map_err(|_| InvalidEkm::NotHex)?;
+    Ekm::from_hex(digits)
 }
 
 /// Reads the header of `verify` and `inspect`: the value itself, or `-` for standard input, where
@@ -71,23 +75,20 @@ pub(crate) fn header(text: &str) -> Result<String, Failure> {
     if text != STDIN {
         return Ok(text.to_owned());
     }
-    let bytes = read("standard input", io::stdin(), MAX_HEADER_LEN + 2)?;
+    // A line break more than the longest, and one byte more than that: it is found to be too long.
+    let bytes = read("standard input", io::stdin(), MAX_HEADER_LEN + 3)?;
     let text = String::from_utf8_lossy(&bytes);
     let text = text.strip_suffix('\n').unwrap_or(&text);
     Ok(text.strip_suffix('\r').unwrap_or(text).to_owned())
 }
 
-/// Reads all of `source`, which may have `limit` bytes.
+/// Reads the first `limit` bytes of `source`.
 fn read(name: &str, source: impl Read, limit: usize) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    let mut bytes = Zeroizing::new(Vec::new());
-    let mut source = source.take(limit as u64 + 1);
+    // Room for all of it at once: a vector that grows leaves copies behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(limit));
+    let mut source = source.take(limit as u64);
     source
         .read_to_end(&mut bytes)
         .map_err(|error| Failure::Operation(format!("cannot read {name}: {error}")))?;
-    if bytes.len() > limit {
-        return Err(Failure::Usage(format!(
-            "{name} has more than {limit} bytes: give the value alone"
-        )));
-    }
     Ok(bytes)
 }

@@ -24,7 +24,7 @@ fn main() -> ExitCode {
     tss_log::silence();
     let outcome = match Args::try_parse() {
         Ok(args) => run(args),
-        Err(error) => Failure::of_usage(&error),
+        Err(error) => Failure::of_usage(error),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

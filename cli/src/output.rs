@@ -28,9 +28,18 @@ pub(crate) fn start_logging(global: &Global) {
         .init();
 }
 
-/// Tells the person something that is not the result. There is nobody to tell when it fails.
+/// Tells the person something that is not the result, on one line whatever is in it. There is
+/// nobody to tell when it fails.
 pub(crate) fn tell(message: &str) {
-    let _ = writeln!(io::stderr(), "tokenbinding: {message}");
+    let mut line = String::with_capacity(message.len());
+    for c in message.chars() {
+        if c.is_control() {
+            line.extend(c.escape_default());
+        } else {
+            line.push(c);
+        }
+    }
+    let _ = writeln!(io::stderr(), "tokenbinding: {line}");
 }
 
 /// Writes the result as one line of text.

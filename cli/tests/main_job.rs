@@ -263,6 +263,78 @@ fn auto_warns_once_that_keys_are_kept_in_software() {
 }
 
 #[test]
+fn an_empty_variable_counts_for_none() {
+    let sandbox = Sandbox::new();
+    let output = sandbox
+        .command()
+        .env("TOKENBINDING_STORE", "")
+        .env("TOKENBINDING_PROVIDER", "")
+        .env("TOKENBINDING_CONFIG", "")
+        .env("TOKENBINDING_PKCS11_URI", "")
+        .args(["--provider", "software", "id", "example.com"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", common::stderr(&output));
+    assert!(sandbox.path(".local/share/tokenbinding/keys.db").exists());
+}
+
+#[test]
+fn a_home_that_is_no_folder_has_no_configuration() {
+    let sandbox = Sandbox::new();
+    for variable in ["HOME", "XDG_CONFIG_HOME"] {
+        let output = sandbox
+            .command()
+            .env(variable, "/dev/null")
+            .args(["keys", "list"])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", common::stderr(&output));
+    }
+}
+
+#[test]
+fn relative_paths_are_paths_from_the_current_folder() {
+    let sandbox = Sandbox::new();
+    let config = sandbox.path("config.toml");
+    fs::write(&config, "[software]\nfile = 'master'\n").unwrap();
+    let output = sandbox
+        .command()
+        .current_dir(sandbox.path("."))
+        .args(["--config", "config.toml", "--store", "file:abc"])
+        .args(["id", "example.com"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", common::stderr(&output));
+    assert!(sandbox.path("master").exists());
+    assert!(sandbox.path("file:abc/keys.db").exists());
+}
+
+/// The option, then the environment, then the files.
+#[test]
+fn the_nearest_passphrase_is_taken() {
+    let sandbox = Sandbox::new();
+    let write = |name: &str, contents: &str| {
+        let path = sandbox.path(name);
+        fs::write(&path, contents).unwrap();
+        sandbox.chmod(&path, 0o600);
+        path.to_str().unwrap().to_owned()
+    };
+    let (good, bad) = (write("good", "right"), write("bad", "wrong"));
+    let software = "[software]\nmaster = 'passphrase'";
+    let config = write("config", &format!("pin_file = '{bad}'\n{software}"));
+    let run = |pin: &str, options: &[&str]| {
+        let mut command = sandbox.command();
+        command.env("TOKENBINDING_PIN", pin).args(options);
+        let output = command.args(["--config", &config, "id", "a.example"]);
+        output.output().unwrap().status.success()
+    };
+    assert!(run("right", &[]), "it goes over the file, and is the first");
+    assert!(!run("", &[]), "the file is taken without it");
+    assert!(!run("wrong", &[]));
+    assert!(run("wrong", &["--pin-file", &good]));
+}
+
+#[test]
 fn completions_are_scripts_for_their_shells() {
     let sandbox = Sandbox::new();
     for shell in ["bash", "zsh", "fish"] {

@@ -245,16 +245,15 @@ impl Binder {
             }
             Err(error) => return Err(error.into()),
         };
-        let signature = signature.as_bytes();
         let backend = key.backend_name();
         let checks = || backend != ProviderChoice::Software.name();
         let good = if self.verify_after_sign.unwrap_or_else(checks) {
             key.device_key()
                 .public_key()
-                .verify(kind, &data, signature)
+                .verify(kind, &data, signature.as_bytes())
                 .is_ok()
         } else {
-            signature.len() == kind.signature_len()
+            signature.as_bytes().len() == kind.signature_len()
         };
         if !good {
             return Err(Error::BadDeviceSignature { backend });
@@ -263,7 +262,7 @@ impl Binder {
         Ok(Some(encode_token_binding(
             binding_type,
             key.id(),
-            signature,
+            &signature,
             extensions,
         )))
     }

@@ -2,7 +2,7 @@
 
 mod paths;
 
-use std::{env, fmt, path::PathBuf, str::FromStr};
+use std::{env, ffi::OsString, fmt, io, path::PathBuf, str::FromStr};
 
 use serde::{Deserialize, Deserializer, de};
 use tokenbinding_backend::{
@@ -19,6 +19,8 @@ pub use self::paths::{NoHome, default_store};
 const MAX_CONFIG_LEN: usize = 64 * 1024;
 /// The most bytes of a PIN or passphrase.
 const MAX_PIN_LEN: usize = 4096;
+/// The environment variable of the PIN or passphrase.
+const PIN: &str = "TOKENBINDING_PIN";
 
 /// What a [`Binder`](crate::Binder) is opened with. Whatever is `None` has its default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -38,7 +40,8 @@ pub struct Config {
     /// software keystore.
     pub verify_after_sign: Option<bool>,
     /// A file that holds the PIN or passphrase and that only its owner may read. Without it the
-    /// environment variable `TOKENBINDING_PIN` is taken.
+    /// environment variable `TOKENBINDING_PIN` is taken, which goes over configuration files
+    /// ([`load`](Self::load)).
     pub pin_file: Option<PathBuf>,
     /// The software keystore.
     pub software: SoftwareConfig,
@@ -100,7 +103,7 @@ pub enum P256KeysChoice {
 }
 
 /// What the PKCS#11 token is opened with.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Pkcs11Config {
     /// Which token of which module, by RFC 7512.
@@ -109,6 +112,16 @@ pub struct Pkcs11Config {
     pub try_final_pin: Option<bool>,
     /// Whether the person is told to touch the token before each signature. Default: no.
     pub touch: Option<bool>,
+}
+
+/// Without the URI's query, which may hold the PIN (`pin-value`).
+impl fmt::Debug for Pkcs11Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let without_query = |uri: &str| uri.split('?').next().unwrap_or_default().to_owned();
+        f.debug_struct("Pkcs11Config")
+            .field("uri", &self.uri.as_deref().map(without_query))
+            .finish()
+    }
 }
 
 /// Which provider holds the keys.
@@ -207,13 +220,15 @@ pub enum ConfigError {
 impl Config {
     /// Reads the configuration of this machine, user and process: `/etc/tokenbinding/config.toml`,
     /// then `tokenbinding/config.toml` in the user's configuration folder (`$XDG_CONFIG_HOME`),
-    /// then the file that `TOKENBINDING_CONFIG` names, then `TOKENBINDING_PROVIDER` and
-    /// `TOKENBINDING_STORE`. Each goes over the ones before; the first two need not exist.
+    /// then the file that `TOKENBINDING_CONFIG` names, then `TOKENBINDING_PROVIDER`,
+    /// `TOKENBINDING_STORE` and `TOKENBINDING_PKCS11_URI` (→ `pkcs11.uri`). Each goes over the ones
+    /// before; the first two files need not exist, and an empty variable counts for none.
+    /// `TOKENBINDING_PIN` goes over the `pin_file` of the files.
     ///
     /// # Errors
     /// [`ConfigError`] for a file that others may change or that is not understood to the last key.
     pub fn load() -> Result<Self, ConfigError> {
-        Self::load_with(env::var_os("TOKENBINDING_CONFIG").map(PathBuf::from))
+        Self::load_with(variable("TOKENBINDING_CONFIG").map(PathBuf::from))
     }
 
     /// Like [`load`](Self::load), with `file` in place of the one that `TOKENBINDING_CONFIG` names.
@@ -224,12 +239,15 @@ impl Config {
         let mut config = Self::default();
         for path in paths::config_files() {
             match Self::read(path) {
-                Err(ConfigError::File(missing)) if missing.is_not_found() => (),
+                Err(ConfigError::File(error)) if is_missing(&error) => (),
                 read => config = config.overlaid_with(read?),
             }
         }
         if let Some(path) = file {
             config = config.overlaid_with(Self::read(path)?);
+        }
+        if variable(PIN).is_some() {
+            config.pin_file = None;
         }
         Ok(config.overlaid_with(Self::from_environment()?))
     }
@@ -265,21 +283,20 @@ impl Config {
 
     fn from_environment() -> Result<Self, ConfigError> {
         const PROVIDER: &str = "TOKENBINDING_PROVIDER";
-        let wrong = |message| ConfigError::Variable {
-            variable: PROVIDER,
-            message,
-        };
-        let provider = match env::var(PROVIDER) {
-            Ok(name) => {
-                let choice = name.parse();
-                Some(choice.map_err(|error: UnknownProvider| wrong(error.to_string()))?)
-            }
-            Err(env::VarError::NotPresent) => None,
-            Err(error) => return Err(wrong(error.to_string())),
-        };
+        let provider = text_variable(PROVIDER)?.map(|name| {
+            let choice = name.parse();
+            choice.map_err(|error: UnknownProvider| ConfigError::Variable {
+                variable: PROVIDER,
+                message: error.to_string(),
+            })
+        });
         Ok(Self {
-            provider,
-            store: env::var_os("TOKENBINDING_STORE").map(PathBuf::from),
+            provider: provider.transpose()?,
+            store: variable("TOKENBINDING_STORE").map(PathBuf::from),
+            pkcs11: Pkcs11Config {
+                uri: text_variable("TOKENBINDING_PKCS11_URI")?,
+                ..Pkcs11Config::default()
+            },
             ..Self::default()
         })
     }
@@ -327,17 +344,8 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] when the file cannot be read, others may read it, or it is no text.
     pub fn pin(&self) -> Result<Option<Zeroizing<String>>, ConfigError> {
-        const VARIABLE: &str = "TOKENBINDING_PIN";
         let Some(path) = &self.pin_file else {
-            return match env::var(VARIABLE) {
-                Ok(pin) => Ok(Some(Zeroizing::new(pin))),
-                Err(env::VarError::NotPresent) => Ok(None),
-                // The variable's own text would show the PIN.
-                Err(env::VarError::NotUnicode(_)) => Err(ConfigError::Variable {
-                    variable: VARIABLE,
-                    message: "it is not UTF-8".to_owned(),
-                }),
-            };
+            return Ok(text_variable(PIN)?.map(Zeroizing::new));
         };
         let bytes = private::read(path, MAX_PIN_LEN)?;
         let first_line = bytes
@@ -355,9 +363,41 @@ impl Config {
     }
 }
 
+/// An environment variable, if it is set to anything.
+fn variable(name: &str) -> Option<OsString> {
+    env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// An environment variable that is text. The error does not show it: it may be a PIN.
+fn text_variable(name: &'static str) -> Result<Option<String>, ConfigError> {
+    let text = variable(name).map(OsString::into_string).transpose();
+    text.map_err(|_| ConfigError::Variable {
+        variable: name,
+        message: "it is not UTF-8".to_owned(),
+    })
+}
+
+/// Whether there is no such file, also because there is no such folder (`HOME=/dev/null`).
+fn is_missing(error: &PrivateError) -> bool {
+    use io::ErrorKind::{NotADirectory, NotFound};
+    matches!(error, PrivateError::Io { source, .. } if matches!(source.kind(), NotFound | NotADirectory))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_pin_of_a_uri_is_shown() {
+        let config = Config::parse(
+            b"[pkcs11]\nuri = 'pkcs11:token=work?module-path=/m.so&pin-value=123456'",
+        );
+        let shown = format!("{:?}", config.unwrap());
+        assert!(
+            shown.contains("token=work") && !shown.contains("123456"),
+            "{shown}"
+        );
+    }
 
     #[test]
     fn a_whole_configuration_is_understood() {

@@ -12,7 +12,11 @@ mod schema;
 use std::{
     fmt,
     path::PathBuf,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
@@ -37,6 +41,8 @@ pub enum Added {
 pub struct KeyMap {
     path: Option<PathBuf>,
     connection: Mutex<Connection>,
+    /// Whether deleted rows are still in the write-ahead log.
+    log_holds_deleted: AtomicBool,
 }
 
 impl fmt::Debug for KeyMap {
@@ -46,6 +52,14 @@ impl fmt::Debug for KeyMap {
 }
 
 impl KeyMap {
+    fn new(path: Option<PathBuf>, connection: Connection) -> Self {
+        Self {
+            path,
+            connection: Mutex::new(connection),
+            log_holds_deleted: AtomicBool::new(false),
+        }
+    }
+
     /// Runs `work` on the connection; what fails becomes an error that names the file.
     fn run<T>(
         &self,
@@ -189,7 +203,7 @@ impl KeyMap {
         self.run("prune the keys that were set aside", |connection| {
             let sql = "DELETE FROM set_aside WHERE profile = ?1";
             let pruned = connection.execute(sql, [profile.name()])?;
-            forget_deleted(connection);
+            self.forget_deleted(connection);
             Ok(pruned)
         })
     }
@@ -207,7 +221,7 @@ impl KeyMap {
                 remove(&transaction, "set_aside", row)?;
             }
             transaction.commit()?;
-            forget_deleted(connection);
+            self.forget_deleted(connection);
             Ok(())
         })
     }
@@ -222,6 +236,37 @@ impl KeyMap {
                 .prepare_cached("PRAGMA data_version")?
                 .query_row([], |row| row.get(0))
         })
+    }
+
+    /// Moves what was deleted out of the write-ahead log as well. Nobody is waited for: when a
+    /// reader is in the way, the next removal or the end of this map does it. The deletion itself
+    /// is done.
+    fn forget_deleted(&self, connection: &Connection) {
+        let left = match truncate_log(connection) {
+            Ok(busy) => busy,
+            Err(error) => {
+                tracing::debug!(%error, "the write-ahead log cannot be truncated");
+                true
+            }
+        };
+        if left {
+            tracing::debug!("deleted rows stay in the write-ahead log for now");
+        }
+        self.log_holds_deleted.store(left, Ordering::Relaxed);
+    }
+}
+
+impl Drop for KeyMap {
+    fn drop(&mut self) {
+        if self.log_holds_deleted.load(Ordering::Relaxed) {
+            let connection = self.connection.lock();
+            self.forget_deleted(&connection.unwrap_or_else(PoisonError::into_inner));
+        }
+        if self.log_holds_deleted.load(Ordering::Relaxed) {
+            tracing::warn!(
+                "another process reads the key map: deleted rows stay in its log until it is done"
+            );
+        }
     }
 }
 
@@ -260,11 +305,10 @@ fn remove(connection: &Connection, table: &str, row: &KeyRow) -> rusqlite::Resul
     Ok(())
 }
 
-/// Moves what was deleted out of the write-ahead log as well. When a reader is in the way, the
-/// next checkpoint does it: the deletion itself is done.
-fn forget_deleted(connection: &Connection) {
-    let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
-    if let Err(error) = connection.query_row(checkpoint, [], |_| Ok(())) {
-        tracing::debug!(%error, "deleted rows stay in the write-ahead log for now");
-    }
+/// Empties the write-ahead log; true when somebody is in the way, which is no error to SQLite.
+fn truncate_log(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.busy_timeout(Duration::ZERO)?;
+    let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
+    connection.busy_timeout(open::PATIENCE)?;
+    busy
 }

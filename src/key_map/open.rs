@@ -1,12 +1,12 @@
 //! Opening the key map, and making it the first time: whole or not at all.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File, OpenOptions, TryLockError},
     io,
     os::unix::fs::OpenOptionsExt as _,
-    path::Path,
-    sync::Mutex,
-    time::Duration,
+    path::{self, Path},
+    thread,
+    time::{Duration, Instant},
 };
 
 use rusqlite::{Connection, OpenFlags};
@@ -22,10 +22,14 @@ use super::{
 const FILE: &str = "keys.db";
 /// Where it is made before it takes its name.
 const NEW_FILE: &str = "keys.db.new";
+/// Held while it is made. In the folder, so that nobody else can hold it.
+const LOCK_FILE: &str = "keys.db.lock";
 /// SQLite's write-ahead log beside it.
 const WAL_FILE: &str = "keys.db-wal";
 /// How long to wait for another process' write.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+/// How long to wait before another look at a lock.
+const PAUSE: Duration = Duration::from_millis(5);
 /// Bytes of SQLite's own header: a shorter file is no database.
 const SQLITE_HEADER_LEN: u64 = 100;
 
@@ -40,6 +44,9 @@ impl KeyMap {
     /// no key map, or of a later version, and when the system refuses. Nothing that was there is
     /// changed or replaced then.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
+        // SQLite would take `file:…` for a URI.
+        let absolute = path::absolute(dir).map_err(io_error(dir));
+        let dir = &*absolute.attempt(OPEN, Some(dir))?;
         let path = dir.join(FILE);
         private::ensure_dir(dir).attempt(OPEN, Some(&path))?;
         if !is_there(&path)? {
@@ -58,10 +65,7 @@ impl KeyMap {
             return Err(StoreError::new(Some(&path), OPEN, kind));
         }
         migrate(&mut connection, &path)?;
-        Ok(Self {
-            path: Some(path),
-            connection: Mutex::new(connection),
-        })
+        Ok(Self::new(Some(path), connection))
     }
 
     /// A key map in memory, gone when it is dropped.
@@ -71,10 +75,7 @@ impl KeyMap {
     pub fn in_memory() -> Result<Self, StoreError> {
         let mut connection = Connection::open_in_memory().attempt(MAKE, None)?;
         schema::migrate(&mut connection, schema::STEPS).attempt(MAKE, None)?;
-        Ok(Self {
-            path: None,
-            connection: Mutex::new(connection),
-        })
+        Ok(Self::new(None, connection))
     }
 }
 
@@ -108,12 +109,34 @@ fn is_there(path: &Path) -> Result<bool, StoreError> {
     match path.symlink_metadata() {
         Ok(_) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(source) => {
-            let error = PrivateError::Io {
-                path: path.to_owned(),
-                source,
-            };
-            Err(StoreError::new(Some(path), OPEN, error))
+        Err(error) => Err(io_error(path)(error)).attempt(OPEN, Some(path)),
+    }
+}
+
+fn io_error(path: &Path) -> impl FnOnce(io::Error) -> PrivateError {
+    let path = path.to_owned();
+    |source| PrivateError::Io { path, source }
+}
+
+/// Takes the lock `path` for as long as the file stays open, and waits for it no longer than
+/// `patience`.
+fn lock(path: &Path, patience: Duration) -> Result<File, StoreErrorKind> {
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .map_err(io_error(path))?;
+    let start = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::Error(error)) => return Err(io_error(path)(error).into()),
+            Err(TryLockError::WouldBlock) if start.elapsed() >= patience => {
+                return Err(StoreErrorKind::Busy);
+            }
+            Err(TryLockError::WouldBlock) => thread::sleep(PAUSE),
         }
     }
 }
@@ -121,12 +144,7 @@ fn is_there(path: &Path) -> Result<bool, StoreError> {
 /// Makes the key map under another name and lets it take its own when it is whole. One process at
 /// a time does so; the others find it made.
 fn make(dir: &Path, path: &Path) -> Result<(), StoreError> {
-    let io = |path: &Path| {
-        let path = path.to_owned();
-        |source| PrivateError::Io { path, source }
-    };
-    let lock = File::open(dir).map_err(io(dir)).attempt(MAKE, Some(path))?;
-    lock.lock().map_err(io(dir)).attempt(MAKE, Some(path))?;
+    let _lock = lock(&dir.join(LOCK_FILE), PATIENCE).attempt(MAKE, Some(path))?;
     if is_there(path)? {
         return Ok(());
     }
@@ -141,11 +159,11 @@ fn make(dir: &Path, path: &Path) -> Result<(), StoreError> {
     let new = dir.join(NEW_FILE);
     // Left behind by a process that died here: it never held a key.
     remove_if_there(&new)
-        .map_err(io(&new))
+        .map_err(io_error(&new))
         .attempt(MAKE, Some(path))?;
     fill(&new).attempt(MAKE, Some(path))?;
     fs::rename(&new, path)
-        .map_err(io(path))
+        .map_err(io_error(path))
         .attempt(MAKE, Some(path))?;
     private::sync_dir(dir).attempt(MAKE, Some(path))
 }
@@ -164,10 +182,7 @@ fn fill(path: &Path) -> Result<(), StoreErrorKind> {
         .create_new(true)
         .mode(0o600)
         .open(path);
-    drop(options.map_err(|source| PrivateError::Io {
-        path: path.to_owned(),
-        source,
-    })?);
+    drop(options.map_err(io_error(path))?);
     let mut connection = connect(path)?;
     connection.pragma_update(None, "application_id", APPLICATION_ID)?;
     schema::migrate(&mut connection, schema::STEPS)?;
@@ -175,4 +190,20 @@ fn fill(path: &Path) -> Result<(), StoreErrorKind> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.close().map_err(|(_, error)| error)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_that_is_held_is_not_waited_for_without_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(LOCK_FILE);
+        let held = lock(&path, Duration::ZERO).unwrap();
+        let error = lock(&path, Duration::ZERO).unwrap_err();
+        assert!(matches!(error, StoreErrorKind::Busy), "{error}");
+        drop(held);
+        assert!(lock(&path, Duration::ZERO).is_ok());
+    }
 }

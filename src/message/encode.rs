@@ -1,5 +1,7 @@
 //! The encoder: from structures to bytes.
 
+use tokenbinding_backend::Signature;
+
 use super::{
     MAX_BINDINGS, ParseError, TbExtensions, TokenBinding, TokenBindingId, TokenBindingMessage,
     TokenBindingType,
@@ -38,10 +40,15 @@ pub enum EncodeError {
 pub fn encode_token_binding(
     binding_type: TokenBindingType,
     id: &TokenBindingId,
-    signature: &[u8],
+    signature: &Signature,
     extensions: TbExtensions<'_>,
 ) -> Vec<u8> {
-    encode(binding_type, id.as_bytes(), signature, extensions)
+    encode(
+        binding_type,
+        id.as_bytes(),
+        signature.as_bytes(),
+        extensions,
+    )
 }
 
 fn encode(

@@ -31,7 +31,9 @@ pub enum ParseErrorKind {
         left: usize,
     },
     /// Bytes follow where nothing may follow.
-    #[error("{count} bytes are left over after it: its length is wrong or something was appended")]
+    #[error(
+        "{count} bytes are left over after what it counts: it is wrong or something was appended"
+    )]
     LeftOver {
         /// How many.
         count: usize,

@@ -87,7 +87,7 @@ fn read(bytes: &[u8]) -> Result<(TokenBindingKeyParameters, Option<PublicKey>), 
     let observe = &mut |_: Field<'_>| ();
     let mut reader = Reader::new(bytes, observe);
     let parts = parse::token_binding_id(&mut reader)?;
-    reader.finish(FieldName::KeyLength)?;
+    reader.finish(FieldName::KeyLength, 1)?;
     Ok(parts)
 }
 

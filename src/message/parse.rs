@@ -32,7 +32,7 @@ impl<'a> TokenBindingMessage<'a> {
         let length = reader.u16(FieldName::MessageLength)?;
         let mut list = reader.inner(length.into(), FieldName::TokenBindingType)?;
         let token_bindings = token_bindings(&mut list)?;
-        reader.finish(FieldName::MessageLength)?;
+        reader.finish(FieldName::MessageLength, 0)?;
         Ok(Self::new(token_bindings))
     }
 }
@@ -46,7 +46,8 @@ impl<'a> TokenBinding<'a> {
         let observe = &mut |_: Field<'a>| ();
         let mut reader = Reader::new(bytes, observe);
         let binding = token_binding(&mut reader)?;
-        reader.finish(FieldName::ExtensionsLength)?;
+        let extensions = 2 + binding.extensions.as_bytes().len();
+        reader.finish(FieldName::ExtensionsLength, reader.offset() - extensions)?;
         Ok(binding)
     }
 }
@@ -93,18 +94,19 @@ pub(super) fn token_binding_id<'a, O: FnMut(Field<'a>)>(
     reader: &mut Reader<'a, '_, O>,
 ) -> Result<(TokenBindingKeyParameters, Option<PublicKey>), ParseError> {
     let parameters = TokenBindingKeyParameters::from_octet(reader.u8(FieldName::KeyParameters)?);
+    let length_at = reader.offset();
     let length = reader.u16(FieldName::KeyLength)?.into();
     let public_key = match parameters {
         TokenBindingKeyParameters::Known(KeyType::EcdsaP256) => {
             let mut body = reader.inner(length, FieldName::Point)?;
             let point = point(&mut body)?;
-            body.finish(FieldName::KeyLength)?;
+            body.finish(FieldName::KeyLength, length_at)?;
             Some(point.into())
         }
         TokenBindingKeyParameters::Known(KeyType::Rsa2048Pkcs1_5 | KeyType::Rsa2048Pss) => {
             let mut body = reader.inner(length, FieldName::Modulus)?;
             let key = rsa_public_key(&mut body)?;
-            body.finish(FieldName::KeyLength)?;
+            body.finish(FieldName::KeyLength, length_at)?;
             Some(key.into())
         }
         TokenBindingKeyParameters::Unknown(_) => {
@@ -149,7 +151,7 @@ fn rsa_public_key<'a, O: FnMut(Field<'a>)>(
     if exponent.first() == Some(&0) {
         return Err(fault(ParseErrorKind::LeadingZero));
     }
-    if exponent.is_empty() || exponent.len() > size_of::<u64>() {
+    if exponent.is_empty() || exponent.len() > 5 {
         return Err(fault(ParseErrorKind::Length {
             expected: "1 to 5",
             found: exponent.len(),

@@ -33,6 +33,11 @@ impl<'a, 'o, O: FnMut(Field<'a>)> Reader<'a, 'o, O> {
         self.rest
     }
 
+    /// Where the next byte is, in bytes from the start of the message.
+    pub(super) const fn offset(&self) -> usize {
+        self.offset
+    }
+
     /// An error of the field that comes next.
     pub(super) fn error(&self, field: FieldName, kind: ParseErrorKind) -> ParseError {
         self.error_at(self.offset, field, kind)
@@ -57,27 +62,28 @@ impl<'a, 'o, O: FnMut(Field<'a>)> Reader<'a, 'o, O> {
         }
     }
 
-    /// Reads `count` bytes.
-    pub(super) fn take(&mut self, count: usize, name: FieldName) -> Result<&'a [u8], ParseError> {
+    /// Steps over the next `count` bytes.
+    fn step(&mut self, count: usize, name: FieldName) -> Result<Field<'a>, ParseError> {
         let Some((bytes, rest)) = self.rest.split_at_checked(count) else {
-            let left = self.rest.len();
-            return Err(self.error(
-                name,
-                ParseErrorKind::Truncated {
-                    needed: count,
-                    left,
-                },
-            ));
+            let (needed, left) = (count, self.rest.len());
+            return Err(self.error(name, ParseErrorKind::Truncated { needed, left }));
         };
-        (self.observe)(Field {
+        let field = Field {
             offset: self.offset,
             bytes,
             name,
             binding: self.binding,
-        });
+        };
         self.rest = rest;
         self.offset += count;
-        Ok(bytes)
+        Ok(field)
+    }
+
+    /// Reads `count` bytes.
+    pub(super) fn take(&mut self, count: usize, name: FieldName) -> Result<&'a [u8], ParseError> {
+        let field = self.step(count, name)?;
+        (self.observe)(field);
+        Ok(field.bytes)
     }
 
     /// Reads a number of one octet.
@@ -91,11 +97,11 @@ impl<'a, 'o, O: FnMut(Field<'a>)> Reader<'a, 'o, O> {
         Ok(u16::from_be_bytes([bytes[0], bytes[1]]))
     }
 
-    /// Fails unless everything was read; `name` is what would have ended here.
-    pub(super) fn finish(&self, name: FieldName) -> Result<(), ParseError> {
+    /// Fails unless everything was read; `length`, which starts at `offset`, told where the end is.
+    pub(super) fn finish(&self, length: FieldName, offset: usize) -> Result<(), ParseError> {
         match self.rest.len() {
             0 => Ok(()),
-            count => Err(self.error(name, ParseErrorKind::LeftOver { count })),
+            count => Err(self.error_at(offset, length, ParseErrorKind::LeftOver { count })),
         }
     }
 
@@ -105,23 +111,11 @@ impl<'a, 'o, O: FnMut(Field<'a>)> Reader<'a, 'o, O> {
         count: usize,
         name: FieldName,
     ) -> Result<Reader<'a, '_, O>, ParseError> {
-        let Some((bytes, rest)) = self.rest.split_at_checked(count) else {
-            let left = self.rest.len();
-            return Err(self.error(
-                name,
-                ParseErrorKind::Truncated {
-                    needed: count,
-                    left,
-                },
-            ));
-        };
-        let offset = self.offset;
-        self.rest = rest;
-        self.offset += count;
+        let field = self.step(count, name)?;
         Ok(Reader {
-            rest: bytes,
-            offset,
-            binding: self.binding,
+            rest: field.bytes,
+            offset: field.offset,
+            binding: field.binding,
             observe: &mut *self.observe,
         })
     }

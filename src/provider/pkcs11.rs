@@ -15,7 +15,10 @@ pub(super) fn opener(opening: Opening) -> Open {
         let uri = config.pkcs11.uri.as_deref().ok_or(Error::NoToken)?;
         let config = Pkcs11Config {
             uri: uri.parse()?,
-            pin: config.pin()?.map_or(PinSource::Default, PinSource::Value),
+            pin: config
+                .pin_file
+                .clone()
+                .map_or(PinSource::Default, PinSource::File),
             try_final_pin: config.pkcs11.try_final_pin.unwrap_or_default(),
             touch: config.pkcs11.touch.unwrap_or_default(),
         };

@@ -53,8 +53,21 @@ impl fmt::Display for Profile {
 
 /// A name that no profile can have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("profile {0:?} is not a name of 1 to 64 letters, digits, '.', '_' or '-'")]
+#[error(
+    "profile {name:?} is not a name of 1 to 64 letters, digits, '.', '_' or '-'{}",
+    spelling(.0),
+    name = .0
+)]
 pub struct InvalidProfile(pub String);
+
+/// What to do about a name that looks like the ephemeral one, and would keep its keys.
+fn spelling(name: &str) -> &'static str {
+    if name.eq_ignore_ascii_case(Profile::EPHEMERAL) {
+        ": write `ephemeral` in lower case"
+    } else {
+        ""
+    }
+}
 
 impl FromStr for Profile {
     type Err = InvalidProfile;
@@ -64,7 +77,8 @@ impl FromStr for Profile {
             return Ok(Self::Ephemeral);
         }
         let allowed = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
-        if name.is_empty() || name.len() > Self::MAX_LEN || !name.bytes().all(allowed) {
+        let sound = (1..=Self::MAX_LEN).contains(&name.len()) && name.bytes().all(allowed);
+        if !sound || name.eq_ignore_ascii_case(Self::EPHEMERAL) {
             return Err(InvalidProfile(name.to_owned()));
         }
         Ok(Self::Durable(name.into()))
@@ -163,7 +177,7 @@ mod tests {
     fn a_profile_has_a_plain_name() {
         assert_eq!("ephemeral".parse(), Ok(Profile::Ephemeral));
         assert_eq!("default".parse(), Ok(Profile::default()));
-        for bad in ["", "a/b", "a b", "..\0", &"x".repeat(65)] {
+        for bad in ["", "a/b", "a b", "..\0", &"x".repeat(65), "Ephemeral"] {
             assert!(bad.parse::<Profile>().is_err(), "{bad:?}");
         }
     }

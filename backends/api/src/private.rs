@@ -5,18 +5,22 @@
 //! root can read and change everything anyway.
 
 use std::{
-    fs::{DirBuilder, File, Metadata},
+    fs::{DirBuilder, File, Metadata, OpenOptions},
     io::{self, Read as _, Write as _},
-    os::unix::fs::{DirBuilderExt as _, MetadataExt as _},
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
 
+use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
 /// Bits of a mode that let group or others read, write or pass.
 const OTHERS: u32 = 0o077;
 /// Bits of a mode that let group or others write.
 const OTHERS_WRITE: u32 = 0o022;
+/// Bits of a mode that must not be set on what root hands over: the service manager lets the user of
+/// a service read it by an ACL, whose mask shows as the bits of the group.
+const HANDED_OVER: u32 = 0o027;
 
 /// Why a file or folder cannot be used as a private one. Every text ends in the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +75,7 @@ pub enum PrivateError {
 fn remedy(source: &io::Error) -> &'static str {
     match source.kind() {
         io::ErrorKind::NotFound => ": name a path that exists",
+        io::ErrorKind::NotADirectory => ": name a path that leads through folders alone",
         io::ErrorKind::PermissionDenied => ": name a path that you may use",
         io::ErrorKind::ReadOnlyFilesystem => ": name a path on a writable file system",
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ": free some space",
@@ -102,7 +107,20 @@ impl PrivateError {
 /// # Errors
 /// [`PrivateError`] when others may read or change the file, or it cannot be read.
 pub fn read(path: &Path, limit: usize) -> Result<Zeroizing<Vec<u8>>, PrivateError> {
-    read_checked(path, limit, OTHERS)
+    read_checked(path, limit, |_| OTHERS)
+}
+
+/// Reads a secret of at most `limit` bytes that the service manager hands over (systemd's
+/// credentials): root's file may have an ACL that lets this user in.
+///
+/// # Errors
+/// [`PrivateError`] when others may read or change the file, or it cannot be read.
+pub fn read_credential(path: &Path, limit: usize) -> Result<Zeroizing<Vec<u8>>, PrivateError> {
+    let forbidden = |metadata: &Metadata| match metadata.uid() {
+        0 => HANDED_OVER,
+        _ => OTHERS,
+    };
+    read_checked(path, limit, forbidden)
 }
 
 /// Reads a file of at most `limit` bytes that need not be secret, but that only its owner may
@@ -111,15 +129,20 @@ pub fn read(path: &Path, limit: usize) -> Result<Zeroizing<Vec<u8>>, PrivateErro
 /// # Errors
 /// [`PrivateError`] when others may change the file, or it cannot be read.
 pub fn read_trusted(path: &Path, limit: usize) -> Result<Zeroizing<Vec<u8>>, PrivateError> {
-    read_checked(path, limit, OTHERS_WRITE)
+    read_checked(path, limit, |_| OTHERS_WRITE)
 }
 
 fn read_checked(
     path: &Path,
     limit: usize,
-    forbidden: u32,
+    forbidden: impl Fn(&Metadata) -> u32,
 ) -> Result<Zeroizing<Vec<u8>>, PrivateError> {
-    let file = File::open(path).map_err(PrivateError::io(path))?;
+    let file = OpenOptions::new()
+        .read(true)
+        // A FIFO would wait for somebody who writes to it before it can be told from a file.
+        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+        .open(path)
+        .map_err(PrivateError::io(path))?;
     let metadata = file.metadata().map_err(PrivateError::io(path))?;
     if !metadata.is_file() {
         let path = path.to_owned();
@@ -128,7 +151,7 @@ fn read_checked(
             wanted: "file",
         });
     }
-    check(path, &metadata, forbidden, 0o600)?;
+    check(path, &metadata, forbidden(&metadata), 0o600)?;
     // Room for all of it at once: a vector that grows leaves copies behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(limit + 1));
     let mut file = file.take(limit as u64 + 1);
@@ -147,7 +170,7 @@ fn read_checked(
 /// [`PrivateError`]; [`is_already_exists`](PrivateError::is_already_exists) when there is a file
 /// of this name, which is left as it is.
 pub fn create(path: &Path, contents: &[u8]) -> Result<(), PrivateError> {
-    let dir = path.parent().unwrap_or(Path::new("."));
+    let dir = folder_of(path);
     let in_dir = |error| PrivateError::io(dir)(error);
     let mut file = tempfile::Builder::new().tempfile_in(dir).map_err(in_dir)?;
     file.write_all(contents).map_err(in_dir)?;
@@ -155,6 +178,15 @@ pub fn create(path: &Path, contents: &[u8]) -> Result<(), PrivateError> {
     file.persist_noclobber(path)
         .map_err(|error| PrivateError::io(path)(error.error))?;
     sync_dir(dir)
+}
+
+/// The folder that the file `path` is in: `.` for a name alone.
+#[must_use]
+pub fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(dir) if dir != "" => dir,
+        _ => Path::new("."),
+    }
 }
 
 /// Sees the entries of the folder `dir` safely on disk.
@@ -173,7 +205,11 @@ pub fn sync_dir(dir: &Path) -> Result<(), PrivateError> {
 /// [`PrivateError`] when it cannot be made, is no folder, or others may write to it.
 pub fn ensure_dir(path: &Path) -> Result<(), PrivateError> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.map_err(PrivateError::io(path))?;
+    match made {
+        // What stands in its place is told below.
+        Err(_) if path.exists() => (),
+        made => made.map_err(PrivateError::io(path))?,
+    }
     let metadata = path.metadata().map_err(PrivateError::io(path))?;
     if !metadata.is_dir() {
         let path = path.to_owned();
@@ -267,6 +303,40 @@ mod tests {
     }
 
     #[test]
+    fn what_root_hands_over_may_show_the_mask_of_an_acl() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("secret");
+        create(&path, b"one").unwrap();
+        set_mode(&path, 0o440);
+        let is_roots = path.metadata().unwrap().uid() == 0;
+        assert_eq!(read_credential(&path, 3).is_ok(), is_roots);
+        assert!(read(&path, 3).is_err(), "it is no ordinary secret");
+        for mode in [0o444, 0o460, 0o401] {
+            set_mode(&path, mode);
+            assert!(read_credential(&path, 3).is_err(), "{mode:03o}");
+        }
+    }
+
+    #[test]
+    fn a_fifo_is_no_file_and_nobody_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("fifo");
+        let made = std::process::Command::new("mkfifo")
+            .args(["-m", "600"])
+            .arg(&path)
+            .status();
+        assert!(made.unwrap().success());
+        assert!(matches!(read(&path, 3), Err(PrivateError::Type { .. })));
+    }
+
+    #[test]
+    fn the_folder_of_a_name_alone_is_the_current_one() {
+        assert_eq!(folder_of(Path::new("master")), Path::new("."));
+        assert_eq!(folder_of(Path::new("a/master")), Path::new("a"));
+        assert_eq!(folder_of(Path::new("/master")), Path::new("/"));
+    }
+
+    #[test]
     fn a_folder_that_others_may_write_to_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a/b");
@@ -280,7 +350,10 @@ mod tests {
                 .contains("chmod 700")
         );
         fs::write(dir.path().join("file"), "").unwrap();
-        assert!(ensure_dir(&dir.path().join("file")).is_err());
+        let error = ensure_dir(&dir.path().join("file")).unwrap_err();
+        assert!(matches!(error, PrivateError::Type { .. }), "{error}");
+        let error = ensure_dir(&dir.path().join("file/folder")).unwrap_err();
+        assert!(error.to_string().contains("folders alone"), "{error}");
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! The one secret of a software keystore.
 
-use std::{fmt, path::PathBuf};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use aws_lc_rs::rand;
 use tokenbinding_backend::{
@@ -99,59 +102,69 @@ impl MasterSource {
     /// the file cannot be read or made.
     pub fn open(&self) -> Result<Master> {
         match self {
-            Self::File(path) => match Self::read(path) {
-                Err(error) if is_missing(&error) => Self::make(path),
-                opened => opened,
-            },
+            Self::File(path) => file(path),
             Self::Passphrase { file, passphrase } => passphrase::open(file, passphrase),
-            Self::Credential(path) => Self::read(path),
-        }
-    }
-
-    fn read(path: &PathBuf) -> Result<Master> {
-        let bytes = private::read(path, Master::LEN).map_err(private_error)?;
-        Master::from_slice(&bytes).ok_or_else(|| {
-            let found = bytes.len();
-            let cause = format!(
-                "{path:?} holds {found} bytes and a master has 32: restore it from a backup; \
-                 without it the keys made under it are lost"
-            );
-            error(ErrorKind::Corrupt, OPEN, cause)
-        })
-    }
-
-    /// Makes the master, or opens the one that another process made in the meantime.
-    fn make(path: &PathBuf) -> Result<Master> {
-        if let Some(dir) = path.parent() {
-            private::ensure_dir(dir).map_err(private_error)?;
-        }
-        let master = Master::random()?;
-        match private::create(path, master.as_bytes()) {
-            Ok(()) => Ok(master),
-            Err(error) if error.is_already_exists() => Self::read(path),
-            Err(error) => Err(private_error(error)),
+            Self::Credential(path) => private::read_credential(path, Master::LEN)
+                .map_err(private_error(OPEN))
+                .and_then(|bytes| master_of(path, &bytes)),
         }
     }
 }
 
-fn is_missing(error: &tokenbinding_backend::Error) -> bool {
-    std::error::Error::source(error)
-        .and_then(|source| source.downcast_ref::<PrivateError>())
-        .is_some_and(PrivateError::is_not_found)
+/// The master in a file, which is made where it is missing. Who may write to its folder could put
+/// another in its place.
+fn file(path: &Path) -> Result<Master> {
+    private::ensure_dir(private::folder_of(path)).map_err(private_error(OPEN))?;
+    match private::read(path, Master::LEN) {
+        Err(missing) if missing.is_not_found() => make(path),
+        read => master_of(path, &read.map_err(private_error(OPEN))?),
+    }
 }
 
-pub(crate) fn private_error(cause: PrivateError) -> tokenbinding_backend::Error {
-    let kind = match &cause {
-        PrivateError::Mode { .. } | PrivateError::Owner { .. } => ErrorKind::Denied,
-        PrivateError::TooLong { .. } => ErrorKind::Corrupt,
-        _ => ErrorKind::Unavailable,
-    };
-    error(kind, OPEN, cause)
+/// Makes the master, or opens the one that another process made in the meantime.
+fn make(path: &Path) -> Result<Master> {
+    let master = Master::random()?;
+    match private::create(path, master.as_bytes()) {
+        Err(exists) if exists.is_already_exists() => {
+            let bytes = private::read(path, Master::LEN).map_err(private_error(OPEN))?;
+            master_of(path, &bytes)
+        }
+        made => made.map(|()| master).map_err(private_error(OPEN)),
+    }
+}
+
+fn master_of(path: &Path, bytes: &[u8]) -> Result<Master> {
+    Master::from_slice(bytes).ok_or_else(|| {
+        let found = bytes.len();
+        let cause = format!(
+            "{path:?} holds {found} bytes and a master has 32: restore it from a backup; without \
+             it the keys made under it are lost"
+        );
+        error(ErrorKind::Corrupt, OPEN, cause)
+    })
+}
+
+/// Turns what keeps a file from being used during `operation` into an error of this backend.
+pub(crate) fn private_error(
+    operation: &'static str,
+) -> impl FnOnce(PrivateError) -> tokenbinding_backend::Error {
+    move |cause| {
+        let kind = match &cause {
+            PrivateError::Mode { .. } | PrivateError::Owner { .. } => ErrorKind::Denied,
+            PrivateError::TooLong { .. } => ErrorKind::Corrupt,
+            _ => ErrorKind::Unavailable,
+        };
+        error(kind, operation, cause)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, os::unix::fs::PermissionsExt as _, thread};
+    use std::{
+        fs,
+        os::unix::fs::{MetadataExt as _, PermissionsExt as _},
+        thread,
+    };
 
     use super::*;
 
@@ -188,6 +201,27 @@ mod tests {
         let error = source.open().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Denied);
         assert!(error.to_string().contains("chmod 600"), "{error}");
+    }
+
+    #[test]
+    fn a_master_in_a_folder_that_others_may_write_to_is_denied() {
+        let dir = tempfile::tempdir().unwrap();
+        let source = MasterSource::File(dir.path().join("master"));
+        source.open().unwrap();
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o770)).unwrap();
+        let error = source.open().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Denied);
+        assert!(error.to_string().contains("chmod 700"), "{error}");
+    }
+
+    #[test]
+    fn a_credential_of_root_may_be_lent_by_an_acl() {
+        let dir = tempfile::tempdir().unwrap();
+        let source = MasterSource::Credential(dir.path().join("master"));
+        private::create(source.path(), &[7; 32]).unwrap();
+        fs::set_permissions(source.path(), fs::Permissions::from_mode(0o440)).unwrap();
+        let is_roots = source.path().metadata().unwrap().uid() == 0;
+        assert_eq!(source.open().is_ok(), is_roots);
     }
 
     #[test]

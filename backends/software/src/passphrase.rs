@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use aws_lc_rs::rand;
 use tokenbinding_backend::{ErrorKind, Result, private};
 use zeroize::Zeroizing;
@@ -56,10 +56,11 @@ pub(crate) fn open(file: &Path, passphrase: &Zeroizing<String>) -> Result<Master
         let cause = "the passphrase is empty: give one of at least one character";
         return Err(error(ErrorKind::PinRequired, OPEN, cause));
     }
+    private::ensure_dir(private::folder_of(file)).map_err(private_error(OPEN))?;
     match private::read_trusted(file, FILE_LEN) {
         Ok(bytes) => unlock(file, &bytes, passphrase),
         Err(missing) if missing.is_not_found() => start(file, passphrase),
-        Err(other) => Err(private_error(other)),
+        Err(other) => Err(private_error(OPEN)(other)),
     }
 }
 
@@ -77,9 +78,6 @@ fn unlock(file: &Path, bytes: &[u8], passphrase: &str) -> Result<Master> {
 }
 
 fn start(file: &Path, passphrase: &str) -> Result<Master> {
-    if let Some(dir) = file.parent() {
-        private::ensure_dir(dir).map_err(private_error)?;
-    }
     let mut salt = [0; SALT_LEN];
     rand::fill(&mut salt)
         .map_err(|_| error(ErrorKind::Internal, OPEN, "the system gives no randomness"))?;
@@ -92,20 +90,22 @@ fn start(file: &Path, passphrase: &str) -> Result<Master> {
     match private::create(file, &record.encode()) {
         Ok(()) => Ok(master),
         Err(exists) if exists.is_already_exists() => {
-            let bytes = private::read_trusted(file, FILE_LEN).map_err(private_error)?;
+            let bytes = private::read_trusted(file, FILE_LEN).map_err(private_error(OPEN))?;
             unlock(file, &bytes, passphrase)
         }
-        Err(other) => Err(private_error(other)),
+        Err(other) => Err(private_error(OPEN)(other)),
     }
 }
 
 fn stretch(passphrase: &str, salt: &[u8], cost: Cost) -> Result<Master> {
     let failed = |cause| error(ErrorKind::Internal, OPEN, format!("Argon2id: {cause}"));
     let params = Params::new(cost.memory_kib, cost.passes, cost.lanes, Some(Master::LEN));
-    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.map_err(failed)?);
+    let params = params.map_err(failed)?;
+    // What is in them when it is done leads to the master.
+    let blocks = Zeroizing::new(vec![Block::default(); params.block_count()]);
     let mut bytes = Zeroizing::new([0; Master::LEN]);
-    argon2
-        .hash_password_into(passphrase.as_bytes(), salt, &mut *bytes)
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+        .hash_password_into_with_memory(passphrase.as_bytes(), salt, &mut *bytes, blocks)
         .map_err(failed)?;
     Ok(Master::from_slice(&*bytes).expect("32 bytes were asked for"))
 }

@@ -1,5 +1,7 @@
 //! `generate`: sign an EKM and print the message.
 
+use std::iter;
+
 use data_encoding::HEXLOWER;
 use serde::Serialize;
 use tokenbinding::{Binder, Ekm, GeneratedBinding, KeyChoice, TokenBindingType, header};
@@ -28,7 +30,8 @@ struct GenerateJson<'a> {
 pub(super) fn run(global: Global, command: &Generate) -> Result<(), Failure> {
     let ekm = input::ekm_to_sign(&command.ekm)?;
     let quiet = global.quiet;
-    let binder = open(global)?;
+    let targets = iter::once(&command.target).chain(&command.referred);
+    let binder = open(global, targets)?;
     let (ekm, random) = match ekm {
         EkmSource::Given(ekm) => (ekm, false),
         EkmSource::Random(ekm) => (ekm, true),
@@ -56,10 +59,6 @@ fn bindings(
     let sign = |target: &str, choice, binding_type| {
         binder.generate_binding(target, choice, binding_type, ekm)
     };
-    // Both targets must be sound before a key is made for the first.
-    if let Some(referred) = &command.referred {
-        binder.scope(referred)?;
-    }
     let provided = sign(
         &command.target,
         command.key_type,

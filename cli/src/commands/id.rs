@@ -22,7 +22,7 @@ struct IdJson<'a> {
 }
 
 pub(super) fn run(global: Global, command: &Id) -> Result<(), Failure> {
-    let binder = open(global)?;
+    let binder = open(global, [&command.target])?;
     let key = while_device_works(|| Ok(binder.id(&command.target, command.key_type)?))?;
     let (id, tbh) = (key.id.to_string(), key.id.tbh().to_string());
     if command.json {

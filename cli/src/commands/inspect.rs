@@ -6,7 +6,8 @@ mod meaning;
 use data_encoding::HEXLOWER;
 use serde::Serialize;
 use tokenbinding::{
-    TokenBindingMessage, header,
+    TokenBindingMessage,
+    header::{self, InvalidHeader},
     message::{Field, ParseError},
 };
 
@@ -19,7 +20,8 @@ struct InspectJson {
     well_formed: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    length: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    length: Option<usize>,
     bindings: Vec<BindingJson>,
     fields: Vec<FieldJson>,
 }
@@ -36,17 +38,38 @@ struct FieldJson {
 
 pub(super) fn run(command: &Inspect) -> Result<(), Failure> {
     let header = input::header(&command.header)?;
-    let message = header::decode(&header).map_err(|error| Failure::Operation(error.to_string()))?;
+    // Whether or not anybody reads the result, the status is that of the message.
+    let message = match header::decode(&header) {
+        Ok(message) => message,
+        Err(error) => {
+            if command.json {
+                let _ = output::json(&InspectJson::undecoded(&error));
+            }
+            return Err(Failure::Operation(error.to_string()));
+        }
+    };
     let mut fields = Vec::new();
     let parsed = TokenBindingMessage::parse_observed(&message, &mut |field| fields.push(field));
-    if command.json {
-        output::json(&document(&message, &parsed, &fields))?;
+    let shown = if command.json {
+        output::json(&document(&message, &parsed, &fields))
     } else {
-        drawing::draw(&message, &parsed, &fields)?;
+        drawing::draw(&message, &parsed, &fields)
+    };
+    parsed.map_err(|error| Failure::Operation(format!("the message is malformed: {error}")))?;
+    shown
+}
+
+impl InspectJson {
+    /// A header that is not even base64url of a message.
+    fn undecoded(error: &InvalidHeader) -> Self {
+        Self {
+            well_formed: false,
+            reason: Some(error.to_string()),
+            length: None,
+            bindings: Vec::new(),
+            fields: Vec::new(),
+        }
     }
-    parsed
-        .map(drop)
-        .map_err(|error| Failure::Operation(format!("the message is malformed: {error}")))
 }
 
 fn document(
@@ -58,7 +81,7 @@ fn document(
     InspectJson {
         well_formed: parsed.is_ok(),
         reason: parsed.as_ref().err().map(ParseError::to_string),
-        length: message.len(),
+        length: Some(message.len()),
         bindings: bindings
             .map(|binding| BindingJson::new(binding.binding_type(), &binding.id()))
             .collect(),

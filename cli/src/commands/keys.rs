@@ -44,7 +44,12 @@ struct PrunedJson {
 }
 
 pub(super) fn run(global: Global, command: &Keys) -> Result<(), Failure> {
-    let binder = open(global)?;
+    let target = match command {
+        Keys::Show { target, .. } => Some(target),
+        Keys::Delete { target, .. } => target.as_ref(),
+        Keys::List { .. } | Keys::Prune { .. } => None,
+    };
+    let binder = open(global, target)?;
     match command {
         Keys::List { json } => show(&binder.list()?, *json),
         Keys::Show { target, json } => {
@@ -116,7 +121,7 @@ fn document(key: &ListedKey) -> KeyJson {
 
 fn report(deleted: Deleted, json: bool) -> Result<(), Failure> {
     let left = deleted.unreachable.len();
-    if json {
+    let shown = if json {
         let unreachable = deleted.unreachable.into_iter().map(|key| UnreachableJson {
             provider: key.provider,
             device: key.device,
@@ -125,12 +130,12 @@ fn report(deleted: Deleted, json: bool) -> Result<(), Failure> {
         output::json(&DeletedJson {
             deleted: deleted.keys,
             unreachable: unreachable.collect(),
-        })?;
+        })
     } else {
-        output::line(&format!("deleted {}", count(deleted.keys)))?;
-    }
+        output::line(&format!("deleted {}", count(deleted.keys)))
+    };
     if left == 0 {
-        return Ok(());
+        return shown;
     }
     Err(Failure::Operation(format!(
         "{} on devices that are not at hand were not deleted: connect the devices and try again, \

@@ -13,7 +13,7 @@ use std::{io, sync::Arc};
 use clap::CommandFactory as _;
 use clap_complete::{generate as write_completions, shells};
 use serde::Serialize;
-use tokenbinding::{Binder, TokenBindingId, TokenBindingType};
+use tokenbinding::{Binder, Scope, TokenBindingId, TokenBindingType};
 
 use crate::{
     args::{Args, Command, Global, Shell},
@@ -37,8 +37,17 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     }
 }
 
-fn open(global: Global) -> Result<Binder, Failure> {
-    Ok(Binder::open_with(&global.config()?, Arc::new(Terminal))?)
+/// Opens the store and the provider for `targets`, all of which must be sound: no store is made
+/// for a slip of the pen.
+fn open<'a>(
+    global: Global,
+    targets: impl IntoIterator<Item = &'a String>,
+) -> Result<Binder, Failure> {
+    let config = global.config()?;
+    for target in targets {
+        Scope::of(target, config.scope.unwrap_or_default()).map_err(tokenbinding::Error::from)?;
+    }
+    Ok(Binder::open_with(&config, Arc::new(Terminal))?)
 }
 
 /// A binding as the JSON documents of `generate`, `verify` and `inspect` show it.

@@ -19,14 +19,14 @@ pub(super) fn run(command: &Verify) -> Result<(), Failure> {
     let header = input::header(&command.header)?;
     let verifier = Verifier::new(command.key_type).with_policy(command.policy);
     let verdict = verifier.verify_header(&header, &ekm);
-    if command.json {
-        output::json(&document(&verdict))?;
-    } else if let Ok(verified) = &verdict {
-        show(verified)?;
-    }
-    verdict
-        .map(drop)
-        .map_err(|rejection| Failure::Operation(explain(&rejection)))
+    let shown = match &verdict {
+        _ if command.json => output::json(&document(&verdict)),
+        Ok(verified) => show(verified),
+        Err(_) => Ok(()),
+    };
+    // Whether or not anybody reads the result, the status is that of the message.
+    verdict.map_err(|rejection| Failure::Operation(explain(&rejection)))?;
+    shown
 }
 
 fn document(verdict: &Result<VerifiedBindings, Rejection>) -> VerifyJson {

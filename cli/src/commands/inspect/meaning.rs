@@ -1,5 +1,6 @@
 //! What a field of a message means, in words.
 
+use data_encoding::HEXLOWER;
 use tokenbinding::{
     TokenBindingType,
     message::{Field, FieldName, TokenBindingKeyParameters},
@@ -36,6 +37,9 @@ pub(super) fn meaning(field: &Field<'_>) -> String {
         FieldName::ExtensionLength => length(number(), "data"),
         FieldName::Point => "X, then Y, of a point of P-256".to_owned(),
         FieldName::Modulus => format!("RSA modulus of {} bits", 8 * field.bytes.len()),
+        FieldName::Exponent if field.bytes.len() > 8 => {
+            format!("RSA exponent 0x{}", HEXLOWER.encode(field.bytes))
+        }
         FieldName::Exponent => format!("RSA exponent {}", number()),
         FieldName::UnknownKey => "a key of unknown form".to_owned(),
         FieldName::Signature if field.bytes.len() == 64 => {
@@ -51,5 +55,25 @@ fn length(bytes: u64, what: &str) -> String {
     match bytes {
         1 => format!("1 byte of {what} follows"),
         bytes => format!("{bytes} bytes of {what} follow"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exponent_beyond_all_numbers_is_shown_in_hexadecimal() {
+        let exponent = |bytes| {
+            meaning(&Field {
+                offset: 0,
+                bytes,
+                name: FieldName::Exponent,
+                binding: Some(0),
+            })
+        };
+        assert_eq!(exponent(&[1, 0, 1]), "RSA exponent 65537");
+        let long = exponent(&[1, 0, 0, 0, 0, 0, 0, 0, 3]);
+        assert_eq!(long, "RSA exponent 0x010000000000000003");
     }
 }
