@@ -17,8 +17,6 @@ pub use self::paths::{NoHome, default_store};
 
 /// The most bytes of a configuration file.
 const MAX_CONFIG_LEN: usize = 64 * 1024;
-/// The most bytes of a PIN or passphrase.
-const MAX_PIN_LEN: usize = 4096;
 /// The environment variable of the PIN or passphrase.
 const PIN: &str = "TOKENBINDING_PIN";
 
@@ -347,19 +345,7 @@ impl Config {
         let Some(path) = &self.pin_file else {
             return Ok(text_variable(PIN)?.map(Zeroizing::new));
         };
-        let bytes = private::read(path, MAX_PIN_LEN)?;
-        let first_line = bytes
-            .split(|byte| *byte == b'\n')
-            .next()
-            .unwrap_or_default();
-        let first_line = first_line.strip_suffix(b"\r").unwrap_or(first_line);
-        match str::from_utf8(first_line) {
-            Ok(pin) => Ok(Some(Zeroizing::new(pin.to_owned()))),
-            Err(_) => Err(ConfigError::Syntax {
-                path: path.clone(),
-                message: "it is not UTF-8".to_owned(),
-            }),
-        }
+        Ok(Some(private::read_pin(path)?))
     }
 }
 

@@ -62,6 +62,12 @@ pub enum PrivateError {
         /// What it should have been.
         wanted: &'static str,
     },
+    /// It is no text.
+    #[error("{path:?} is not UTF-8: write text to it, or name another file")]
+    NotText {
+        /// What was being used.
+        path: PathBuf,
+    },
     /// It is longer than anything that belongs in it.
     #[error("{path:?} is longer than {limit} bytes: name another file")]
     TooLong {
@@ -162,6 +168,28 @@ fn read_checked(
         return Err(PrivateError::TooLong { path, limit });
     }
     Ok(bytes)
+}
+
+/// The most bytes of a PIN file.
+const MAX_PIN_LEN: usize = 4096;
+
+/// Reads a PIN or passphrase: the first line of a file that only its owner may read.
+///
+/// # Errors
+/// [`PrivateError`] when others may read or change the file, it cannot be read, or it is no text.
+pub fn read_pin(path: &Path) -> Result<Zeroizing<String>, PrivateError> {
+    let bytes = read(path, MAX_PIN_LEN)?;
+    let line = bytes
+        .split(|byte| *byte == b'\n')
+        .next()
+        .unwrap_or_default();
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    match str::from_utf8(line) {
+        Ok(pin) => Ok(Zeroizing::new(pin.to_owned())),
+        Err(_) => Err(PrivateError::NotText {
+            path: path.to_owned(),
+        }),
+    }
 }
 
 /// Writes a new file that only its owner may read, whole or not at all, and sees it safely on disk.

@@ -1,14 +1,8 @@
 //! Where a PIN is read from. Nothing here logs one, and nothing keeps one unwiped.
 
-use std::{
-    env,
-    fs::File,
-    io::{self, Read as _},
-    os::unix::fs::PermissionsExt as _,
-    path::Path,
-};
+use std::{env, path::Path};
 
-use tokenbinding_backend::ErrorKind;
+use tokenbinding_backend::{ErrorKind, private};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -22,8 +16,6 @@ pub(crate) type Pin = Zeroizing<String>;
 
 /// The environment variable that may hold the PIN.
 pub(crate) const VARIABLE: &str = "TOKENBINDING_PIN";
-/// Longer than any PIN.
-const MAX_LEN: usize = 1024;
 
 /// Gets the PIN from where the configuration says.
 pub(crate) fn obtain(
@@ -64,24 +56,7 @@ fn from_environment() -> Result<Option<Pin>> {
     }
 }
 
-/// The first line of the file at `path`.
 fn read(path: &Path) -> Result<Pin> {
-    let unreadable = |error: io::Error| {
-        Fault::new(
-            ErrorKind::PinRequired,
-            format!("the PIN file {} cannot be read: {error}", path.display()),
-        )
-    };
-    // Room for the longest one, so that it never moves and leaves a copy behind.
-    let mut text = Zeroizing::new(String::with_capacity(MAX_LEN));
-    let file = File::open(path).map_err(unreadable)?;
-    let mode = file.metadata().map_err(unreadable)?.permissions().mode();
-    if mode & 0o007 != 0 {
-        tracing::warn!(path = %path.display(), "anybody on this machine can open the PIN file");
-    }
-    file.take(MAX_LEN as u64)
-        .read_to_string(&mut text)
-        .map_err(unreadable)?;
-    let line = text.lines().next().unwrap_or_default();
-    Ok(Zeroizing::new(line.to_owned()))
+    private::read_pin(path)
+        .map_err(|error| Fault::new(ErrorKind::PinRequired, format!("the PIN file: {error}")))
 }

@@ -4,6 +4,7 @@ mod support;
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt as _,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -11,7 +12,7 @@ use std::{
     thread,
 };
 
-use tokenbinding_backend::{Backend as _, ErrorKind, KeyType};
+use tokenbinding_backend::{Backend as _, ErrorKind, KeyType, private};
 use tokenbinding_devices::softhsm::PIN;
 use tokenbinding_pkcs11::{Callbacks, PinSource, PinTries, Pkcs11Backend, TokenName};
 use zeroize::Zeroizing;
@@ -193,11 +194,22 @@ fn a_pin_file_is_read_up_to_its_first_line_end() {
     let mut token = shimmed!();
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("pin");
-    fs::write(&file, format!("{PIN}\r\na comment\n")).expect("a file");
+    private::create(&file, format!("{PIN}\r\na comment\n").as_bytes()).expect("a file");
     let uri = format!("{}&pin-source=file:{}", token.config.uri, file.display());
     token.config.uri = uri.parse().expect("a good URI");
     token.config.pin = PinSource::Default;
     assert_eq!(try_create(&token.open()), None);
+}
+
+#[test]
+fn a_pin_file_that_others_may_read_is_refused() {
+    let mut token = shimmed!();
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("pin");
+    fs::write(&file, PIN).expect("a file");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).expect("another mode");
+    token.config.pin = PinSource::File(file);
+    assert_eq!(try_create(&token.open()), Some(ErrorKind::PinRequired));
 }
 
 #[test]
