@@ -6,8 +6,9 @@
 mod common;
 
 use std::{
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
     thread,
+    time::Duration,
 };
 
 use common::{Sandbox, stderr, text};
@@ -15,7 +16,7 @@ use serde_json::Value;
 use tokenbinding_devices::{
     abrmd::Abrmd,
     command::{self, code},
-    relay::Relay,
+    relay::{Fault, Relay},
     swtpm::{self, Swtpm},
 };
 
@@ -174,6 +175,94 @@ fn a_new_process_signs_with_an_existing_key_in_four_commands() {
         code::FLUSH_CONTEXT,
     ];
     assert_eq!(relay.take_log(), cold);
+}
+
+/// A TPM that takes 2.5 s for an RSA key, as hardware does.
+fn slow_tpm() -> (Swtpm, Relay) {
+    let swtpm = Swtpm::start();
+    let relay = Relay::start(&swtpm);
+    relay.inject(code::CREATE, 1, Fault::Delay(Duration::from_millis(2500)));
+    (swtpm, relay)
+}
+
+fn make_rsa_key(sandbox: &Sandbox, tcti: &str) -> Command {
+    let mut command = sandbox.command();
+    command.args([
+        "--provider",
+        "tpm",
+        "--tcti",
+        tcti,
+        "id",
+        TARGET,
+        "--key-type",
+        "rsa2048_pss",
+    ]);
+    command
+}
+
+#[test]
+fn long_work_shows_a_line_on_a_terminal_and_nothing_in_a_pipe() {
+    const LINE: &str = "the device is at work";
+    let (sandbox, (_swtpm, relay)) = (Sandbox::new(), slow_tpm());
+    let output = make_rsa_key(&sandbox, &relay.tcti()).output().unwrap();
+    assert!(
+        output.status.success() && stderr(&output).is_empty(),
+        "{}",
+        stderr(&output)
+    );
+
+    let (sandbox, (_swtpm, relay)) = (Sandbox::new(), slow_tpm());
+    let command = make_rsa_key(&sandbox, &relay.tcti());
+    let mut words = vec![command.get_program().to_str().unwrap()];
+    words.extend(
+        command
+            .get_args()
+            .map(|argument| argument.to_str().unwrap()),
+    );
+    let on_a_terminal = Command::new("script")
+        .args([
+            "--quiet",
+            "--return",
+            "--command",
+            &words.join(" "),
+            "/dev/null",
+        ])
+        .env_clear()
+        .envs(
+            command
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        )
+        .output()
+        .unwrap();
+    let shown = String::from_utf8_lossy(&on_a_terminal.stdout);
+    assert!(
+        on_a_terminal.status.success() && shown.contains(LINE),
+        "{shown}"
+    );
+}
+
+#[test]
+fn ctrl_c_lets_the_tpm_finish_and_leaves_it_empty() {
+    let (sandbox, (swtpm, relay)) = (Sandbox::new(), slow_tpm());
+    let mut command = make_rsa_key(&sandbox, &relay.tcti());
+    let child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    while !relay.take_log().contains(&code::CREATE) {
+        thread::yield_now();
+    }
+    let interrupt = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(interrupt.unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+    assert_eq!(stderr(&output), "tokenbinding: interrupted\n");
+    relay.release();
+    assert_eq!(swtpm.loaded_objects(), 0);
 }
 
 #[test]
