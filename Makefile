@@ -30,6 +30,8 @@ docs:
 
 features:
 	$(CARGO) clippy -p tokenbinding --no-default-features --locked -- -D warnings
+	$(CARGO) clippy -p tokenbinding --no-default-features --features pkcs11 --locked -- -D warnings
+	$(CARGO) clippy -p tokenbinding --no-default-features --features tpm --locked -- -D warnings
 	$(CARGO) clippy -p tokenbinding-cli --no-default-features --locked -- -D warnings
 	$(CARGO) clippy -p tokenbinding-backend --no-default-features --locked -- -D warnings
 
