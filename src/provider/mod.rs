@@ -23,7 +23,10 @@ pub(crate) type Open = Box<dyn Fn() -> Result<Arc<dyn Backend>, Error> + Send + 
 
 /// What a provider is opened with.
 #[derive(Clone)]
-#[allow(dead_code, reason = "each provider takes what it needs, and a build may lack any")]
+#[allow(
+    dead_code,
+    reason = "each provider takes what it needs, and a build may lack any"
+)]
 pub(crate) struct Opening {
     pub(crate) config: Config,
     /// Who is asked for PINs.
