@@ -67,9 +67,58 @@ impl SoftHsm {
         self.path().join("softhsm2.conf")
     }
 
+    /// Puts `pairs` key pairs that are nobody's on each token: one is made, and its files are copied.
+    /// To be called before any process uses the tokens.
+    ///
+    /// # Panics
+    /// When `pkcs11-tool` fails or is not installed.
+    pub fn crowd(&self, label: &str, pairs: usize) {
+        let made = Command::new("pkcs11-tool")
+            .args([
+                "--module",
+                MODULE,
+                "--token-label",
+                label,
+                "--login",
+                "--pin",
+                PIN,
+            ])
+            .args(["--keypairgen", "--key-type", "EC:prime256v1", "--id", "ff"])
+            .envs(self.environment())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .expect("pkcs11-tool runs");
+        assert!(made.success(), "pkcs11-tool: {made}");
+        let tokens = fs::read_dir(self.path().join("tokens")).expect("the tokens' folder");
+        for token in tokens {
+            copy_objects(&token.expect("a token").path(), pairs);
+        }
+    }
+
     /// What a process must have in its environment to use it.
     #[must_use]
     pub fn environment(&self) -> [(&'static str, OsString); 1] {
         [(CONFIGURATION, self.configuration().into())]
+    }
+}
+
+/// Copies each object of a token so that there are `count` of it.
+fn copy_objects(token: &Path, count: usize) {
+    let files = fs::read_dir(token).expect("the token's folder");
+    let names = files.map(|file| file.expect("a file").file_name().into_string());
+    let names: Vec<String> = names.collect::<Result<_, _>>().expect("plain names");
+    let objects = names
+        .iter()
+        .filter(|name| name.ends_with(".object") && *name != "token.object");
+    for object in objects {
+        let (_, rest) = object.split_at(8);
+        for copy in 1..count {
+            // The name is a UUID; any other will do.
+            let name = format!("{copy:08x}{rest}");
+            fs::copy(token.join(object), token.join(&name)).expect("a copy");
+            let lock = name.replace(".object", ".lock");
+            fs::write(token.join(lock), "").expect("its lock");
+        }
     }
 }

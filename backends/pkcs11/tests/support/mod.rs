@@ -99,7 +99,17 @@ impl Shimmed {
 }
 
 pub fn run_shimmed(test: &str) {
+    run_shimmed_on(test, &SoftHsm::start(&[LABEL, OTHER]));
+}
+
+/// Like [`run_shimmed`], with this many key pairs of others on the token.
+pub fn run_on_crowded_token(test: &str, pairs: usize) {
     let softhsm = SoftHsm::start(&[LABEL, OTHER]);
+    softhsm.crowd(LABEL, pairs);
+    run_shimmed_on(test, &softhsm);
+}
+
+fn run_shimmed_on(test: &str, softhsm: &SoftHsm) {
     let shim = Shim::new(&softhsm.path().join("shim"), softhsm::MODULE);
     let environment = [softhsm.environment(), shim.environment()].concat();
     own_process::run(test, &environment);
