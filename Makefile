@@ -36,8 +36,8 @@ features:
 	$(CARGO) clippy -p tokenbinding-backend --no-default-features --locked -- -D warnings
 
 test: setup
-	$(CARGO) $(RUNNER) --workspace --all-features --locked
 	$(CARGO) test --doc --workspace --all-features --locked
+	$(CARGO) $(RUNNER) --workspace --all-features --locked
 
 bench:
 	$(CARGO) bench --workspace --locked
