@@ -66,7 +66,9 @@ impl Provider {
 /// The providers of a binder, in the order in which a device for new keys is looked for.
 pub(crate) struct Providers {
     providers: Vec<Provider>,
-    /// Whether the first one that can be used was looked for, and which it is.
+    /// Whether nobody named one of them.
+    automatic: bool,
+    /// The one that makes new keys, once it was looked for.
     main: Mutex<Option<Arc<dyn Backend>>>,
 }
 
@@ -84,6 +86,7 @@ impl Providers {
         let open: Open = Box::new(move || Ok(Arc::clone(&again)));
         Self {
             providers: vec![Provider::new(main.info().name, open)],
+            automatic: false,
             main: Mutex::new(Some(main)),
         }
     }
@@ -110,6 +113,7 @@ impl Providers {
         }
         Ok(Self {
             providers,
+            automatic: choice == ProviderChoice::Auto,
             main: Mutex::default(),
         })
     }
@@ -126,11 +130,10 @@ impl Providers {
     }
 
     fn choose(&self) -> Result<Arc<dyn Backend>, Error> {
-        let automatic = self.providers.len() > 1;
         for provider in &self.providers {
             match provider.backend() {
                 Ok(backend) => {
-                    if automatic && provider.name == ProviderChoice::Software.name() {
+                    if self.automatic && provider.name == ProviderChoice::Software.name() {
                         tracing::warn!(
                             "keys are kept in software: no TPM can be used and no PKCS#11 token is \
                              configured (--provider software says that this is meant)"
@@ -138,7 +141,7 @@ impl Providers {
                     }
                     return Ok(backend);
                 }
-                Err(error) if automatic && is_absent_tpm(provider, &error) => {
+                Err(error) if self.automatic && is_absent_tpm(provider, &error) => {
                     tracing::info!(%error, "no TPM is used");
                 }
                 Err(error) => return Err(error),
