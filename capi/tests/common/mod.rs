@@ -91,7 +91,7 @@ impl Sandbox {
             .arg(&program)
             .arg("-L")
             .arg(self.directory.path())
-            .args(["-ltokenbinding", "-ldl"])
+            .args(["-Wl,--as-needed", "-ltokenbinding", "-ldl"])
             .output()
             .unwrap();
         assert!(output.status.success(), "{source}: {}", told(&output));
