@@ -50,6 +50,7 @@ PREFIX ?= /usr/local
 FEATURES ?= tpm
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 LIBRARY := libtokenbinding.so.0
+BUILT := target/release
 lib = $(DESTDIR)$(PREFIX)/lib
 include = $(DESTDIR)$(PREFIX)/include
 
@@ -58,10 +59,10 @@ library:
 
 install: library
 	install -d $(lib)/pkgconfig $(include)
-	install -m 755 target/release/libtokenbinding_c.so $(lib)/libtokenbinding.so.$(VERSION)
+	install -m 755 $(BUILT)/libtokenbinding_c.so $(lib)/libtokenbinding.so.$(VERSION)
 	ln -sf libtokenbinding.so.$(VERSION) $(lib)/$(LIBRARY)
 	ln -sf $(LIBRARY) $(lib)/libtokenbinding.so
-	install -m 644 target/release/libtokenbinding_c.a $(lib)/libtokenbinding.a
+	install -m 644 $(BUILT)/libtokenbinding_c.a $(lib)/libtokenbinding.a
 	install -m 644 capi/include/tokenbinding.h capi/include/tokenbinding_types.h $(include)
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' \
 	    -e 's|@PRIVATE@|$(if $(filter tpm,$(FEATURES)),-ltss2-esys -ltss2-tctildr -ltss2-mu) -lgcc_s -lm -lpthread -ldl|' \

@@ -18,8 +18,8 @@
 #endif
 
 /* MinGW and Wine, FreeRDP's WinPR, PC/SC lite, unixODBC. */
-#if defined(_WINDEF_) || defined(_MINWINDEF_) || defined(__WINE_WINDEF_H) \
-    || defined(WINPR_WTYPES_H) || defined(__wintypes_h__) || defined(__SQLTYPES_H)
+#if defined(_WINDEF_) || defined(_MINWINDEF_) || defined(WINPR_WTYPES_H) \
+    || defined(__wintypes_h__) || defined(__SQLTYPES_H)
 #ifndef TOKENBINDING_NO_WINDOWS_TYPES
 #define TOKENBINDING_NO_WINDOWS_TYPES
 #endif

@@ -44,16 +44,8 @@ fn client_and_server_agree_in_software() {
 #[cfg(feature = "pkcs11")]
 #[test]
 fn client_and_server_agree_on_a_token() {
-    use tokenbinding_devices::softhsm::{self, SoftHsm};
-    let softhsm = SoftHsm::start(&["work"]);
-    let uri = format!("pkcs11:token=work?module-path={}", softhsm::MODULE);
-    let [(name, configuration)] = softhsm.environment();
-    let sandbox = Sandbox::new()
-        .with("TOKENBINDING_PROVIDER", "pkcs11")
-        .with("TOKENBINDING_PKCS11_URI", uri)
-        .with("TOKENBINDING_PIN", softhsm::PIN)
-        .with(name, configuration);
-    client_and_server_agree(&sandbox);
+    let softhsm = tokenbinding_devices::softhsm::SoftHsm::start(&["work"]);
+    client_and_server_agree(&Sandbox::on_token(&softhsm));
 }
 
 #[cfg(feature = "tpm")]

@@ -5,7 +5,7 @@
 
 use std::{
     cell::Cell,
-    mem::{self, ManuallyDrop},
+    mem::ManuallyDrop,
     sync::{Once, RwLockWriteGuard},
 };
 
@@ -48,5 +48,5 @@ extern "C" fn in_parent() {
 
 extern "C" fn in_child() {
     // The parent's binder stays locked here for good: nobody may touch it.
-    mem::forget(HELD.take());
+    HELD.set(None);
 }

@@ -16,10 +16,11 @@
 #define PROVIDED TOKENBINDING_TYPE_PROVIDED
 #define REFERRED TOKENBINDING_TYPE_REFERRED
 #define UNDEFINED TOKENBINDING_EXTENSION_FORMAT_UNDEFINED
-#define TARGET u"https://www.example.com/"
+#define TARGET target
 
 static int failures;
 static BYTE *ekm;
+static char16_t *target;
 
 /* The status is the expected one, the text tells failures from successes, and errno stays. */
 static void check(int line, SECURITY_STATUS status, SECURITY_STATUS expected)
@@ -221,7 +222,9 @@ static void lists_and_version(void)
 int main(void)
 {
     static const BYTE bytes[32] = {1, 2, 3};
+    static const char16_t url[] = u"https://www.example.com/";
     ekm = copied(bytes, sizeof bytes);
+    target = copied(url, sizeof url);
     errno = 4711;
     EXPECT(NTE_NOT_FOUND, TokenBindingDeleteBinding(TARGET));
     EXPECT(NTE_INVALID_PARAMETER, TokenBindingDeleteBinding(NULL));
@@ -234,6 +237,7 @@ int main(void)
     EXPECT(SEC_E_OK, TokenBindingDeleteBinding(TARGET));
     EXPECT(SEC_E_OK, TokenBindingDeleteAllBindings());
     EXPECT(SEC_E_OK, TokenBindingDeleteAllBindings());
+    free(target);
     free(ekm);
     printf("%d failures\n", failures);
     return failures != 0;

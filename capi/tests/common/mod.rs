@@ -19,6 +19,7 @@ use std::{
 };
 
 use tempfile::TempDir;
+use tokenbinding_devices::softhsm::{self, SoftHsm};
 
 /// What every C program is built with.
 const C_FLAGS: [&str; 8] = [
@@ -56,6 +57,17 @@ impl Sandbox {
             .with("TOKENBINDING_STORE", store)
     }
 
+    /// With a token labelled `work`.
+    pub(crate) fn on_token(softhsm: &SoftHsm) -> Self {
+        let uri = format!("pkcs11:token=work?module-path={}", softhsm::MODULE);
+        let [(name, configuration)] = softhsm.environment();
+        Self::new()
+            .with("TOKENBINDING_PROVIDER", "pkcs11")
+            .with("TOKENBINDING_PKCS11_URI", uri)
+            .with("TOKENBINDING_PIN", softhsm::PIN)
+            .with(name, configuration)
+    }
+
     /// With a variable in the environment of every program.
     pub(crate) fn with(mut self, name: &str, value: impl Into<OsString>) -> Self {
         self.environment.push((name.into(), value.into()));
@@ -80,7 +92,7 @@ impl Sandbox {
         )
     }
 
-    fn compile(&self, compiler: &str, source: &str, flags: &[&str]) -> PathBuf {
+    pub(crate) fn compile(&self, compiler: &str, source: &str, flags: &[&str]) -> PathBuf {
         let program = self.path(Path::new(source).file_name().unwrap().to_str().unwrap());
         let program = program.with_extension("program");
         let output = Command::new(compiler)
