@@ -18,6 +18,8 @@ use windows_sys::Win32::Foundation::NTE_NOT_FOUND;
 
 const THREADS: usize = 16;
 const CALLS: usize = 1_000;
+/// Enough that without waiting for calls a child meets a lock that stays taken.
+const FORKS: usize = 500;
 
 /// One of several things that a thread may do, and that must succeed whatever the others do.
 fn call(thread: usize, number: usize) {
@@ -69,9 +71,11 @@ fn a_child_signs_whatever_the_parents_threads_did_when_it_was_forked() {
                 numbers.for_each(|number| call(thread, number));
             });
         }
-        let statuses: Vec<_> = (0..50).map(|_| forked(|| child(&id))).collect();
+        let failure = (0..FORKS)
+            .map(|_| forked(|| child(&id)))
+            .find(|status| *status != 0);
         stop.store(true, Ordering::Relaxed);
-        assert_eq!(statuses, [0; 50]);
+        assert_eq!(failure, None);
     });
     assert_eq!(id_for_uri(ECDSAP256, "https://forked.test/"), Ok(id));
 }
@@ -84,7 +88,7 @@ fn forked(work: impl FnOnce() -> i32) -> i32 {
         match libc::fork() {
             0 => {
                 // A child that hangs is a failure.
-                libc::alarm(60);
+                libc::alarm(30);
                 let status = work();
                 libc::_exit(status);
             }
