@@ -5,7 +5,7 @@ CARGO ?= cargo
 RUNNER := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo 'nextest run' || echo 'test --lib --bins --tests')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format lint docs features test bench clean
+.PHONY: help setup check format lint docs features test bench clean library install uninstall
 
 help:
 	@echo 'make setup   install what the tests need from Debian (swtpm, SoftHSM, libraries)'
@@ -13,6 +13,8 @@ help:
 	@echo 'make test    setup, then every test on the simulated devices'
 	@echo 'make bench   what the machine does, beside the bare primitives'
 	@echo 'make clean   remove what was built'
+	@echo 'make install     the C library, its headers and tokenbinding.pc, below PREFIX'
+	@echo 'make uninstall   removes them again'
 
 setup:
 	swtpm/setup
@@ -44,3 +46,31 @@ bench:
 
 clean:
 	$(CARGO) clean
+
+# The C library. DESTDIR goes before every path; FEATURES= builds it without the TPM.
+PREFIX ?= /usr/local
+FEATURES ?= tpm
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+LIBRARY := libtokenbinding.so.0
+BUILT := target/release
+lib = $(DESTDIR)$(PREFIX)/lib
+include = $(DESTDIR)$(PREFIX)/include
+
+library:
+	$(CARGO) build -p tokenbinding-capi --release --locked --features '$(FEATURES)'
+
+install: library
+	install -d $(lib)/pkgconfig $(include)
+	install -m 755 $(BUILT)/libtokenbinding_c.so $(lib)/libtokenbinding.so.$(VERSION)
+	ln -sf libtokenbinding.so.$(VERSION) $(lib)/$(LIBRARY)
+	ln -sf $(LIBRARY) $(lib)/libtokenbinding.so
+	install -m 644 $(BUILT)/libtokenbinding_c.a $(lib)/libtokenbinding.a
+	install -m 644 capi/include/tokenbinding.h capi/include/tokenbinding_types.h $(include)
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' \
+	    -e 's|@PRIVATE@|$(if $(filter tpm,$(FEATURES)),-ltss2-esys -ltss2-tctildr -ltss2-mu) -lgcc_s -lm -lpthread -ldl|' \
+	    capi/tokenbinding.pc.in > $(lib)/pkgconfig/tokenbinding.pc
+
+uninstall:
+	rm -f $(lib)/libtokenbinding.so.$(VERSION) $(lib)/$(LIBRARY) $(lib)/libtokenbinding.so \
+	    $(lib)/libtokenbinding.a $(lib)/pkgconfig/tokenbinding.pc \
+	    $(include)/tokenbinding.h $(include)/tokenbinding_types.h
