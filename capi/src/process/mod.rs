@@ -10,14 +10,14 @@ mod exit;
 mod fork;
 
 use std::{
-    env, process, ptr,
+    process, ptr,
     sync::{
         PoisonError, RwLock, RwLockWriteGuard,
         atomic::{AtomicPtr, Ordering},
     },
 };
 
-use tokenbinding::{Binder, Config, config::ConfigError};
+use tokenbinding::{Binder, Config};
 
 use crate::failure::{Failure, Result};
 
@@ -69,7 +69,7 @@ impl Process {
     fn open(&self) -> Result<()> {
         let mut binder = self.write();
         if binder.is_none() {
-            *binder = Some(Binder::open(&configuration()?)?);
+            *binder = Some(Binder::open(&Config::load()?)?);
         }
         Ok(())
     }
@@ -100,24 +100,4 @@ where
         drop(binder);
         process.open()?;
     }
-}
-
-/// The configuration of machine, user and process. Here the environment may name the token too, as
-/// it may for the command.
-fn configuration() -> Result<Config> {
-    const TOKEN: &str = "TOKENBINDING_PKCS11_URI";
-    let mut config = Config::load()?;
-    match env::var(TOKEN) {
-        Ok(uri) => config.pkcs11.uri = Some(uri),
-        Err(env::VarError::NotPresent) => (),
-        Err(error) => {
-            let message = error.to_string();
-            return Err(ConfigError::Variable {
-                variable: TOKEN,
-                message,
-            }
-            .into());
-        }
-    }
-    Ok(config)
 }
