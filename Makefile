@@ -43,7 +43,7 @@ test: setup
 	$(CARGO) $(RUNNER) --workspace --all-features --locked
 
 bench:
-	$(CARGO) bench --workspace --locked
+	$(CARGO) bench -p tokenbinding --bench bindings --locked
 
 clean:
 	$(CARGO) clean
