@@ -218,6 +218,15 @@ fn a_deleted_key_never_comes_back() {
 }
 
 #[test]
+fn deleting_and_listing_make_no_keystore() {
+    let sandbox = Sandbox::new();
+    sandbox.fails(1, &["keys", "delete", "example.com"]);
+    assert_eq!(sandbox.ok(&["keys", "delete", "--all"]), "deleted 0 keys\n");
+    sandbox.ok(&["keys", "list"]);
+    assert!(!sandbox.store().join("software.master").exists());
+}
+
+#[test]
 fn an_ephemeral_key_leaves_nothing_behind() {
     let sandbox = Sandbox::new();
     let id = || sandbox.ok(&["--profile", "ephemeral", "id", "example.com"]);

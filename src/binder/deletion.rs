@@ -8,7 +8,7 @@ use std::{
 use tokenbinding_backend::{Backend, Error as BackendError, ErrorKind, KeyId, KeyType};
 
 use super::Binder;
-use crate::{Error, key_map::KeyRow};
+use crate::{Error, ProviderChoice, key_map::KeyRow};
 
 /// Rows that are removed from the map in one transaction.
 const BATCH: usize = 256;
@@ -111,7 +111,7 @@ impl Binder {
     fn delete_rows(&self, rows: Vec<KeyRow>) -> Result<Deleted, Error> {
         let mut deleted = Deleted::default();
         let mut reachable = Vec::new();
-        let devices = self.devices();
+        let devices = self.devices(|name| rows.iter().any(|row| row.provider == name));
         for row in rows {
             match devices.get(&*row.provider) {
                 // Another provider's than the named one.
@@ -132,9 +132,13 @@ impl Binder {
         Ok(deleted)
     }
 
-    /// The device of each provider, each asked for once; `None` where it is not at hand.
-    fn devices(&self) -> HashMap<&'static str, Option<Arc<dyn Backend>>> {
-        let opened = self.providers.each().map(|(name, opened)| {
+    /// The device of each provider whose name is `wanted`, each asked for once; `None` where it is
+    /// not at hand.
+    fn devices(
+        &self,
+        wanted: impl Fn(&str) -> bool,
+    ) -> HashMap<&'static str, Option<Arc<dyn Backend>>> {
+        let opened = self.providers.each(wanted).map(|(name, opened)| {
             if let Err(error) = &opened {
                 tracing::info!(%error, "keys of this provider are not deleted");
             }
@@ -169,7 +173,9 @@ impl Binder {
     /// made, or that a failed call left there.
     fn delete_unknown_to_the_map(&self, id: &KeyId) -> Result<usize, Error> {
         let mut deleted = 0;
-        for backend in self.devices().into_values().flatten() {
+        // A software keystore carries nothing, and looking at it could make one.
+        let carriers = self.devices(|name| name != ProviderChoice::Software.name());
+        for backend in carriers.into_values().flatten() {
             for &kind in &backend.info().key_types {
                 deleted += self.delete_unknown_of_type(&*backend, id, kind)?;
             }

@@ -159,12 +159,14 @@ impl Providers {
         Some(provider.backend())
     }
 
-    /// Each provider's device, or why it cannot be used.
+    /// The device of each provider whose name is `wanted`, or why it cannot be used.
     pub(crate) fn each(
         &self,
+        wanted: impl Fn(&str) -> bool,
     ) -> impl Iterator<Item = (&'static str, Result<Arc<dyn Backend>, Error>)> {
         self.providers
             .iter()
+            .filter(move |provider| wanted(provider.name))
             .map(|provider| (provider.name, provider.backend()))
     }
 }
