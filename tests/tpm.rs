@@ -10,7 +10,7 @@ use tokenbinding::{
     Binder, Config, Ekm, Error, KeyType, ProviderChoice, TokenBindingType, Verifier,
 };
 use tokenbinding_devices::{
-    command::code,
+    command::{self, code},
     relay::{Fault, Relay},
     swtpm::Swtpm,
 };
@@ -98,6 +98,18 @@ fn a_flipped_bit_in_a_signature_is_never_handed_out() {
         "{error}"
     );
     bench.bind("a.example").unwrap();
+}
+
+#[test]
+fn a_tpm_that_is_cleared_while_it_is_in_use_gets_new_keys() {
+    let bench = Bench::new();
+    let id = || bench.binder.id("a.example", KIND).unwrap();
+    let old = id().id;
+    bench.relay.execute(&command::clear());
+    bench.bind("a.example").unwrap();
+    let new = id();
+    assert!(new.id != old && !new.created);
+    bench.bind("b.example").unwrap();
 }
 
 #[test]

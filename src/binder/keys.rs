@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, MutexGuard, PoisonError},
 };
 
-use tokenbinding_backend::{Backend, DeviceKey, KeyId, KeyType, StoredKey};
+use tokenbinding_backend::{Backend, DeviceKey, ErrorKind, KeyId, KeyType, StoredKey};
 
 use super::{ATTEMPTS, Binder, KeyChoice, KeyDescription, cache::Generation};
 use crate::{
@@ -102,14 +102,25 @@ impl Binder {
         if let Some(key) = self.cached(scope, kind)? {
             return Ok((key, false));
         }
-        for _ in 0..ATTEMPTS {
+        for attempt in 1..=ATTEMPTS {
             let generation = self.cache.generation(&self.map)?;
             if let Some(key) = self.find(scope, kind, generation)? {
                 return Ok((key, false));
             }
-            if let Some((key, made)) = self.make(scope, kind)? {
-                self.cache.insert(scope, Arc::clone(&key), generation);
-                return Ok((key, made));
+            match self.make(scope, kind) {
+                Ok(Some((key, made))) => {
+                    self.cache.insert(scope, Arc::clone(&key), generation);
+                    return Ok((key, made));
+                }
+                Ok(None) => (),
+                // Not the device that was opened, or cleared since: it has another id now.
+                Err(Error::Backend(error))
+                    if error.kind() == ErrorKind::KeyLost && attempt < ATTEMPTS =>
+                {
+                    tracing::warn!(%error, "opening the device again");
+                    self.providers.reopen();
+                }
+                Err(error) => return Err(error),
             }
         }
         Err(Error::Contended {

@@ -129,6 +129,18 @@ impl Providers {
         Ok(backend)
     }
 
+    /// Lets go of every open device, because one of them turned out to be another than it was. Keys
+    /// that are open keep theirs.
+    pub(crate) fn reopen(&self) {
+        *self.main.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        for provider in &self.providers {
+            *provider
+                .opened
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner) = None;
+        }
+    }
+
     fn choose(&self) -> Result<Arc<dyn Backend>, Error> {
         for provider in &self.providers {
             match provider.backend() {
