@@ -16,6 +16,7 @@ use serde_json::Value;
 use tokenbinding_devices::{
     abrmd::Abrmd,
     command::{self, code},
+    ports::Ports,
     relay::{Fault, Relay},
     swtpm::{self, Swtpm},
 };
@@ -307,8 +308,9 @@ fn bench_leaves_nothing_in_tpm_or_store() {
 #[test]
 fn a_tpm_that_is_not_there_is_told_in_one_line() {
     let sandbox = Sandbox::new();
+    let nobody = Ports::take();
     for (tcti, says) in [
-        (swtpm::tcti(swtpm::free_ports()).as_str(), "start swtpm"),
+        (swtpm::tcti(nobody.first()).as_str(), "start swtpm"),
         ("device:/dev/nonexistent", "enable the TPM"),
         ("nonsense:", "TCTI"),
     ] {

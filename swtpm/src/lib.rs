@@ -12,6 +12,7 @@
 pub mod abrmd;
 pub mod command;
 pub mod own_process;
+pub mod ports;
 pub mod relay;
 pub mod softhsm;
 pub mod swtpm;

@@ -16,6 +16,7 @@ use std::{
 
 use crate::{
     command,
+    ports::Ports,
     swtpm::{self, Swtpm},
 };
 
@@ -59,7 +60,7 @@ struct Shared {
 /// A running relay. It ends on drop.
 #[derive(Debug)]
 pub struct Relay {
-    port: u16,
+    ports: Ports,
     shared: Arc<Shared>,
 }
 
@@ -67,7 +68,7 @@ impl Relay {
     /// Starts a relay to `swtpm`.
     #[must_use]
     pub fn start(swtpm: &Swtpm) -> Self {
-        let (port, commands, control) = listen();
+        let (ports, commands, control) = listen();
         let shared = Arc::new(Shared {
             upstream_port: swtpm.port(),
             state: Mutex::default(),
@@ -79,13 +80,13 @@ impl Relay {
         accept(control, &shared, |client, shared| {
             relay_control(client, shared.upstream_port + 1)
         });
-        Self { port, shared }
+        Self { ports, shared }
     }
 
     /// The TCTI that leads through it.
     #[must_use]
     pub fn tcti(&self) -> String {
-        swtpm::tcti(self.port)
+        swtpm::tcti(self.ports.first())
     }
 
     /// The command codes since the last call, in order.
@@ -136,7 +137,7 @@ impl Drop for Relay {
         self.shared.closed.store(true, Ordering::Relaxed);
         self.release();
         // Wakes both threads that wait for clients.
-        for port in [self.port, self.port + 1] {
+        for port in [self.ports.first(), self.ports.first() + 1] {
             let _ = TcpStream::connect((Ipv4Addr::LOCALHOST, port));
         }
     }
@@ -206,12 +207,12 @@ fn exchange(upstream: &mut Option<TcpStream>, port: u16, command: &[u8]) -> io::
 }
 
 /// Two listeners on ports side by side.
-fn listen() -> (u16, TcpListener, TcpListener) {
+fn listen() -> (Ports, TcpListener, TcpListener) {
     loop {
-        let port = swtpm::free_ports();
+        let ports = Ports::take();
         let bind = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
-        if let (Ok(commands), Ok(control)) = (bind(port), bind(port + 1)) {
-            return (port, commands, control);
+        if let (Ok(commands), Ok(control)) = (bind(ports.first()), bind(ports.first() + 1)) {
+            return (ports, commands, control);
         }
     }
 }

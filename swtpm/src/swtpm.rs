@@ -6,28 +6,24 @@
 
 use std::{
     io::{Read as _, Write as _},
-    net::{Ipv4Addr, TcpListener, TcpStream},
+    net::{Ipv4Addr, TcpStream},
     path::Path,
     process::{Child, Command, Stdio},
-    sync::atomic::{AtomicU16, Ordering},
     thread,
     time::{Duration, Instant},
 };
 
 use tempfile::TempDir;
 
-use crate::command;
+use crate::{command, ports::Ports};
 
-/// Ports from here up to [`LAST_PORT`] are tried: those above are the kernel's own.
-const FIRST_PORT: u16 = 20_000;
-const LAST_PORT: u16 = 32_000;
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A running swtpm. It is killed on drop, and its state goes with it.
 #[derive(Debug)]
 pub struct Swtpm {
     state: TempDir,
-    port: u16,
+    ports: Ports,
     process: Option<Child>,
 }
 
@@ -38,11 +34,11 @@ impl Swtpm {
         let state = tempfile::tempdir().expect("a folder for the TPM's state");
         // Another program may take the ports between the look and the start.
         for _ in 0..20 {
-            let port = free_ports();
-            if let Some(process) = spawn(state.path(), port) {
+            let ports = Ports::take();
+            if let Some(process) = spawn(state.path(), ports.first()) {
                 return Self {
                     state,
-                    port,
+                    ports,
                     process: Some(process),
                 };
             }
@@ -53,13 +49,13 @@ impl Swtpm {
     /// The command port. The control port is the one above.
     #[must_use]
     pub const fn port(&self) -> u16 {
-        self.port
+        self.ports.first()
     }
 
     /// The TCTI that leads to it.
     #[must_use]
     pub fn tcti(&self) -> String {
-        tcti(self.port)
+        tcti(self.port())
     }
 
     /// Kills it, as a power cut does. What it had promised to keep is in its folder.
@@ -73,7 +69,7 @@ impl Swtpm {
     /// Starts it again on the same state and ports: a TPM reset that cuts connections.
     pub fn restart(&mut self) {
         self.kill();
-        let process = spawn(self.state.path(), self.port);
+        let process = spawn(self.state.path(), self.port());
         self.process = Some(process.expect("swtpm starts again on its own ports"));
     }
 
@@ -86,7 +82,7 @@ impl Swtpm {
 
     /// Sends one command and gives the response.
     pub fn transmit(&self, command: &[u8]) -> Vec<u8> {
-        let mut stream = connect(self.port).expect("swtpm listens");
+        let mut stream = connect(self.port()).expect("swtpm listens");
         stream.write_all(command).expect("swtpm reads");
         let response = command::read(&mut stream).expect("swtpm answers");
         response.expect("swtpm stays connected")
@@ -117,7 +113,7 @@ impl Swtpm {
     }
 
     fn control(&self, code: u32, body: &[u8]) {
-        let mut stream = connect(self.port + 1).expect("swtpm's control port listens");
+        let mut stream = connect(self.port() + 1).expect("swtpm's control port listens");
         let request = [&code.to_be_bytes()[..], body].concat();
         stream.write_all(&request).expect("swtpm reads");
         let mut result = [0; 4];
@@ -136,24 +132,6 @@ impl Drop for Swtpm {
 #[must_use]
 pub fn tcti(port: u16) -> String {
     format!("swtpm:host=127.0.0.1,port={port}")
-}
-
-/// A free port with a free one above it.
-#[must_use]
-pub fn free_ports() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let pairs = (LAST_PORT - FIRST_PORT) / 2;
-    // Test processes run side by side: each starts to look somewhere else.
-    let start = u16::try_from(std::process::id() % u32::from(pairs)).unwrap_or_default();
-    for _ in 0..pairs {
-        let pair = (start.wrapping_mul(7) + NEXT.fetch_add(1, Ordering::Relaxed)) % pairs;
-        let port = FIRST_PORT + 2 * pair;
-        let free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
-        if free(port) && free(port + 1) {
-            return port;
-        }
-    }
-    panic!("no two free ports from {FIRST_PORT} to {LAST_PORT}");
 }
 
 /// Starts swtpm and waits until it listens. `None` when it ends before, because of its ports.
