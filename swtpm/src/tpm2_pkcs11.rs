@@ -9,12 +9,11 @@ use tempfile::TempDir;
 
 use crate::{abrmd::Abrmd, swtpm::Swtpm};
 
+/// Every token of either simulator has the same PINs.
+pub use crate::softhsm::{PIN, SO_PIN};
+
 /// The module of Debian's package `libtpm2-pkcs11-1`.
 pub const MODULE: &str = "/usr/lib/x86_64-linux-gnu/libtpm2_pkcs11.so.1";
-/// The user PIN of every token.
-pub const PIN: &str = "24680-user";
-/// The security officer's PIN of every token.
-pub const SO_PIN: &str = "13579-officer";
 
 /// A TPM with a resource manager, and a store with tokens. Without the manager the module soon
 /// fills the three object slots of a swtpm.

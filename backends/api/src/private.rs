@@ -150,14 +150,7 @@ fn read_checked(
         .open(path)
         .map_err(PrivateError::io(path))?;
     let metadata = file.metadata().map_err(PrivateError::io(path))?;
-    if !metadata.is_file() {
-        let path = path.to_owned();
-        return Err(PrivateError::Type {
-            path,
-            wanted: "file",
-        });
-    }
-    check(path, &metadata, forbidden(&metadata), 0o600)?;
+    check_file_metadata(path, &metadata, forbidden(&metadata))?;
     // Room for all of it at once: a vector that grows leaves copies behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(limit + 1));
     let mut file = file.take(limit as u64 + 1);
@@ -255,6 +248,15 @@ pub fn ensure_dir(path: &Path) -> Result<(), PrivateError> {
 /// [`PrivateError`] when others may, or the file cannot be examined.
 pub fn check_file(path: &Path) -> Result<(), PrivateError> {
     let metadata = path.metadata().map_err(PrivateError::io(path))?;
+    check_file_metadata(path, &metadata, OTHERS)
+}
+
+/// Checks that it is a file, and that others may not do with it what is `forbidden`.
+fn check_file_metadata(
+    path: &Path,
+    metadata: &Metadata,
+    forbidden: u32,
+) -> Result<(), PrivateError> {
     if !metadata.is_file() {
         let path = path.to_owned();
         return Err(PrivateError::Type {
@@ -262,7 +264,7 @@ pub fn check_file(path: &Path) -> Result<(), PrivateError> {
             wanted: "file",
         });
     }
-    check(path, &metadata, OTHERS, 0o600)
+    check(path, metadata, forbidden, 0o600)
 }
 
 fn check(

@@ -2,41 +2,21 @@
 
 mod support;
 
-use std::sync::Arc;
-
 use tokenbinding_backend::{
     Backend, ErrorKind, KeyId, KeyType, Profile, StoredKey, conformance::Device,
 };
 use tokenbinding_devices::{
     own_process, this_test,
-    tpm2_pkcs11::{self, MODULE, Tpm2Pkcs11},
+    tpm2_pkcs11::{MODULE, Tpm2Pkcs11},
 };
 
-struct Token;
-
-impl Device for Token {
-    fn open(&self) -> Arc<dyn Backend> {
-        support::open(&support::config(MODULE, support::LABEL))
-    }
-
-    fn open_other(&self) -> Arc<dyn Backend> {
-        support::open(&support::config(MODULE, support::OTHER))
-    }
-
-    fn carries_keys(&self) -> bool {
-        true
-    }
-
-    fn secrets(&self) -> Vec<Vec<u8>> {
-        vec![tpm2_pkcs11::PIN.into()]
-    }
-}
+use support::Token;
 
 /// The device, in the child process of a test; in the parent, the end of the test.
 macro_rules! device {
     () => {
         match own_process::is_child(this_test!()) {
-            true => Token,
+            true => Token(MODULE),
             false => {
                 let device = Tpm2Pkcs11::start(&[support::LABEL, support::OTHER]);
                 return own_process::run(this_test!(), &device.environment());

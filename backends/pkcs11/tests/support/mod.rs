@@ -5,7 +5,9 @@ pub mod fork;
 
 use std::sync::Arc;
 
-use tokenbinding_backend::{Backend, DeviceKey, ErrorKind, KeyId, KeyType, Profile, SignedData};
+use tokenbinding_backend::{
+    Backend, DeviceKey, ErrorKind, KeyId, KeyType, Profile, SignedData, conformance::Device,
+};
 use tokenbinding_devices::{
     own_process,
     softhsm::{self, SoftHsm},
@@ -16,6 +18,27 @@ use zeroize::Zeroizing;
 
 pub const LABEL: &str = "first";
 pub const OTHER: &str = "second";
+
+/// A module with two tokens, for the suite of every backend.
+pub struct Token(pub &'static str);
+
+impl Device for Token {
+    fn open(&self) -> Arc<dyn Backend> {
+        open(&config(self.0, LABEL))
+    }
+
+    fn open_other(&self) -> Arc<dyn Backend> {
+        open(&config(self.0, OTHER))
+    }
+
+    fn carries_keys(&self) -> bool {
+        true
+    }
+
+    fn secrets(&self) -> Vec<Vec<u8>> {
+        vec![softhsm::PIN.into()]
+    }
+}
 
 /// A URI of the token `label` of `module`.
 pub fn uri(module: &str, label: &str) -> Pkcs11Uri {
