@@ -1,8 +1,31 @@
-//! The value of the HTTP header `Sec-Token-Binding`: base64url of one message (RFC 8473 §2).
+//! The HTTP headers of RFC 8473: `Sec-Token-Binding`, whose value is base64url of one message (§2),
+//! and `Include-Referred-Token-Binding-ID` (§5.3).
 
 use data_encoding::BASE64URL_NOPAD;
 
 use crate::message::MAX_MESSAGE_LEN;
+
+/// `Sec-Token-Binding`, in lower case: one field in every request of a connection on which Token
+/// Binding was negotiated.
+pub const SEC_TOKEN_BINDING: &str = "sec-token-binding";
+/// `Include-Referred-Token-Binding-ID`, in lower case: in a redirect, the sender's wish that the
+/// next server sees the binding that the client has with the sender.
+pub const INCLUDE_REFERRED_TOKEN_BINDING_ID: &str = "include-referred-token-binding-id";
+
+/// Whether a response makes the next request carry a referred binding (RFC 8473 §5.3): a redirect
+/// that answers a bound request, with exactly one `Include-Referred-Token-Binding-ID` of the value
+/// `true` in upper or lower case. `values` are the values of all fields of that name.
+pub fn refers<'a>(
+    status: u16,
+    request_was_bound: bool,
+    values: impl IntoIterator<Item = &'a [u8]>,
+) -> bool {
+    let mut values = values.into_iter();
+    (300..400).contains(&status)
+        && request_was_bound
+        && matches!((values.next(), values.next()), (Some(value), None)
+            if value.eq_ignore_ascii_case(b"true"))
+}
 
 /// The most characters of a header value: base64url of the longest message.
 pub const MAX_HEADER_LEN: usize = MAX_MESSAGE_LEN.div_ceil(3) * 4;
@@ -104,6 +127,20 @@ mod tests {
         assert_eq!(decode("AP-_A"), Err(InvalidHeader::Length { length: 5 }));
         assert_eq!(decode("AB"), Err(InvalidHeader::TrailingBits));
         assert_eq!(decode("AA"), Ok(vec![0]));
+    }
+
+    #[test]
+    fn only_a_redirect_that_says_true_once_refers() {
+        let yes: &[&[u8]] = &[b"true"];
+        assert!(refers(302, true, yes.iter().copied()));
+        assert!(refers(399, true, [&b"TRUE"[..]]));
+        assert!(!refers(200, true, yes.iter().copied()));
+        assert!(!refers(400, true, yes.iter().copied()));
+        assert!(!refers(302, false, yes.iter().copied()));
+        let other: [&[&[u8]]; 5] = [&[], &[b"true", b"true"], &[b"true, true"], &[b"1"], &[b""]];
+        for values in other {
+            assert!(!refers(302, true, values.iter().copied()), "{values:?}");
+        }
     }
 
     #[test]

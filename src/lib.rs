@@ -12,6 +12,9 @@
 //! A server hands the header and the EKM of the connection to a [`Verifier`], gets
 //! [`VerifiedBindings`] and binds its tokens to their ids.
 //!
+//! Both ends of a TLS connection agree on it by [`negotiation`], and keep what they signed or
+//! verified in a [`connection`]. The crate `tokenbinding-https` does all of this with OpenSSL.
+//!
 //! # Features
 //!
 //! | feature | default | what it brings |
@@ -23,9 +26,12 @@
 pub mod binder;
 pub mod callbacks;
 pub mod config;
+pub mod connection;
 pub mod header;
 pub mod key_map;
 pub mod message;
+pub mod negotiation;
+pub mod ttrp;
 pub mod verify;
 
 mod ekm;

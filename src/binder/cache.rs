@@ -25,7 +25,7 @@ const CAPACITY: usize = 16_384;
 
 /// Counts the changes of the key map that this process knows of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Generation(u64);
+pub(crate) struct Generation(u64);
 
 #[derive(Debug)]
 struct Entry {

@@ -75,17 +75,18 @@ impl Binder {
         scope: &Scope,
         choice: KeyChoice,
     ) -> Result<(Arc<OpenKey>, bool), Error> {
-        let of_type = match choice {
+        let (types, otherwise) = match choice {
             KeyChoice::Type(kind) => return self.get_or_make(scope, kind),
-            KeyChoice::Prefer(kind) => Some(kind),
-            KeyChoice::AnyExisting => None,
+            KeyChoice::Prefer(kind) => (&KeyType::ALL[..], Some(kind)),
+            KeyChoice::Existing(ref kind) => (std::slice::from_ref(kind), None),
+            KeyChoice::AnyExisting => (&KeyType::ALL[..], None),
         };
-        for kind in of_type.into_iter().chain(KeyType::ALL) {
-            if let Some(key) = self.existing(scope, kind)? {
+        for kind in otherwise.iter().chain(types) {
+            if let Some(key) = self.existing(scope, *kind)? {
                 return Ok((key, false));
             }
         }
-        match of_type {
+        match otherwise {
             Some(kind) => self.get_or_make(scope, kind),
             None => Err(Error::NotFound {
                 scope: scope.clone(),
@@ -128,7 +129,11 @@ impl Binder {
         })
     }
 
-    fn existing(&self, scope: &Scope, kind: KeyType) -> Result<Option<Arc<OpenKey>>, Error> {
+    pub(super) fn existing(
+        &self,
+        scope: &Scope,
+        kind: KeyType,
+    ) -> Result<Option<Arc<OpenKey>>, Error> {
         match self.cached(scope, kind)? {
             Some(key) => Ok(Some(key)),
             None => self.find(scope, kind, self.cache.generation(&self.map)?),

@@ -20,6 +20,7 @@ use std::{
 
 use tokenbinding_backend::{Backend, Callbacks, DeviceKey, KeyId, KeyType, Nobody, Profile};
 
+pub(crate) use self::cache::Generation;
 use self::{cache::Cache, keys::OpenKey};
 pub use self::{
     deletion::{Deleted, UnreachableKey},
@@ -45,6 +46,8 @@ pub enum KeyChoice {
     /// The key of this type, else one of another type, else a new one of this type: for a referred
     /// binding, whose key was made for another server (RFC 8473 §5.3).
     Prefer(KeyType),
+    /// The key of this type that is there already. None is made.
+    Existing(KeyType),
     /// A key that is there already, in the order of [`KeyType::ALL`]. None is made.
     AnyExisting,
 }
@@ -265,6 +268,17 @@ impl Binder {
             &signature,
             extensions,
         )))
+    }
+
+    /// The present generation of keys: while it stays, no key that was there is known to be gone.
+    pub(crate) fn generation(&self) -> Result<Generation, Error> {
+        Ok(self.cache.generation(&self.map)?)
+    }
+
+    /// Whether `key` is the key of its scope still.
+    pub(crate) fn still_has(&self, key: &KeyDescription) -> Result<bool, Error> {
+        let present = self.existing(&key.scope, key.key_type)?;
+        Ok(present.is_some_and(|present| *present.id() == key.id))
     }
 
     /// The key of `target` as its device offers it, without what a binding adds: for measurements.
