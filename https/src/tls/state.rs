@@ -1,0 +1,55 @@
+//! What is known of one connection's negotiation while the handshake goes on.
+
+use std::sync::OnceLock;
+
+use openssl::{
+    ex_data::Index,
+    ssl::{Ssl, SslRef},
+};
+use tokenbinding::negotiation::{Negotiated, NegotiationError};
+
+use super::hello::Hello;
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    /// The peer's last hello.
+    pub(super) hello: Hello,
+    /// The server: the body of the client's extension.
+    pub(super) offer: Option<Vec<u8>>,
+    pub(super) negotiated: Option<Negotiated>,
+    /// Why the handshake was ended here.
+    pub(super) error: Option<NegotiationError>,
+}
+
+fn index() -> Index<Ssl, State> {
+    static INDEX: OnceLock<Index<Ssl, State>> = OnceLock::new();
+    *INDEX.get_or_init(|| Ssl::new_ex_index().expect("OpenSSL has room for one more index"))
+}
+
+impl State {
+    /// The state of a connection, made where there is none yet.
+    pub(super) fn of(ssl: &mut SslRef) -> &mut Self {
+        let index = index();
+        if ssl.ex_data(index).is_none() {
+            ssl.set_ex_data(index, Self::default());
+        }
+        ssl.ex_data_mut(index).expect("it was set just now")
+    }
+
+    /// The state of a connection on which there was anything to note.
+    pub(super) fn get(ssl: &SslRef) -> Option<&Self> {
+        ssl.ex_data(index())
+    }
+}
+
+/// Notes what a received hello says. A second ClientHello, after HelloRetryRequest, takes the place
+/// of the first with all that followed from it.
+pub(super) fn observe(ssl: &mut SslRef, message: &[u8]) {
+    if let Some(hello) = Hello::read(message) {
+        let state = State::of(ssl);
+        *state = State {
+            hello,
+            ..State::default()
+        };
+    }
+}

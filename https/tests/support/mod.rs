@@ -1,0 +1,85 @@
+//! Handshakes between two ends of one process.
+#![allow(dead_code, reason = "each test file uses what it needs")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{io::Read as _, os::unix::net::UnixStream, sync::OnceLock, thread};
+
+use openssl::{
+    pkey::{PKey, Private},
+    ssl::{
+        HandshakeError, Ssl, SslContext, SslContextBuilder, SslMethod, SslSession, SslStream,
+        SslVersion,
+    },
+    x509::X509,
+};
+use tokenbinding::{
+    KeyType,
+    negotiation::{Offer, Support},
+};
+use tokenbinding_https::tls;
+
+pub const P256: KeyType = KeyType::EcdsaP256;
+pub const VERSIONS: [SslVersion; 2] = [SslVersion::TLS1_2, SslVersion::TLS1_3];
+
+pub type Handshake = Result<SslStream<UnixStream>, HandshakeError<UnixStream>>;
+
+pub fn certificate() -> &'static (X509, PKey<Private>) {
+    static CERTIFICATE: OnceLock<(X509, PKey<Private>)> = OnceLock::new();
+    CERTIFICATE.get_or_init(|| tls::self_signed(&["localhost", "127.0.0.1"]).unwrap())
+}
+
+/// A client's context of one version, which believes every certificate.
+pub fn client(version: SslVersion) -> SslContextBuilder {
+    let mut context = SslContext::builder(SslMethod::tls_client()).unwrap();
+    context.set_min_proto_version(Some(version)).unwrap();
+    context.set_max_proto_version(Some(version)).unwrap();
+    context
+}
+
+/// A server's context of both versions.
+pub fn server() -> SslContextBuilder {
+    let mut context = SslContext::builder(SslMethod::tls_server()).unwrap();
+    let (certificate, key) = certificate();
+    context.set_certificate(certificate).unwrap();
+    context.set_private_key(key).unwrap();
+    context
+}
+
+pub fn offering(version: SslVersion, key_types: &[KeyType]) -> SslContextBuilder {
+    let mut context = client(version);
+    tls::offer(&mut context, Offer::new(key_types).unwrap()).unwrap();
+    context
+}
+
+pub fn supporting(key_types: &[KeyType]) -> SslContextBuilder {
+    let mut context = server();
+    tls::support(&mut context, Support::new(key_types).unwrap()).unwrap();
+    context
+}
+
+/// Connects a client to a server. The server ends its connection when the client has ended its own.
+pub fn connect(
+    client: &SslContext,
+    server: &SslContext,
+    session: Option<&SslSession>,
+) -> (Handshake, Handshake) {
+    let (near, far) = UnixStream::pair().unwrap();
+    let mut near_ssl = Ssl::new(client).unwrap();
+    if let Some(session) = session {
+        // SAFETY: the session is of a connection of the same context.
+        #[allow(unsafe_code, reason = "the session's context is the caller's promise")]
+        unsafe {
+            near_ssl.set_session(session).unwrap();
+        }
+    }
+    let far_ssl = Ssl::new(server).unwrap();
+    let accepting = thread::spawn(move || far_ssl.accept(far));
+    let near = near_ssl.connect(near);
+    (near, accepting.join().unwrap())
+}
+
+/// Reads what follows the handshake: TLS 1.3 sends its tickets then.
+pub fn read_tickets(client: &mut SslStream<UnixStream>, server: &mut SslStream<UnixStream>) {
+    std::io::Write::write_all(server, b"x").unwrap();
+    client.read_exact(&mut [0]).unwrap();
+}
