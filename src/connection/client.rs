@@ -79,6 +79,14 @@ impl ClientConnection {
         Ok(Arc::clone(&self.signed(target)?.header))
     }
 
+    /// The value of `Sec-Token-Binding` for a request to `target` if it is known without a look-up,
+    /// a device or waiting for one: for callers that must not block.
+    #[must_use]
+    pub fn known_header(&self, target: &str) -> Option<Arc<str>> {
+        let now = self.binder.generation().ok()?;
+        Some(Arc::clone(&self.known(target, now)?.header))
+    }
+
     /// The key that signs for `target` on this connection, made and used if it was not yet.
     ///
     /// # Errors
@@ -119,10 +127,8 @@ impl ClientConnection {
     }
 
     fn signed(&self, target: &str) -> Result<Arc<Signed>, Error> {
-        let now = self.binder.generation()?;
-        let fresh = |entry: &&Entry| entry.seen == now && *entry.target == *target;
-        if let Some(entry) = self.read().iter().find(fresh) {
-            return Ok(Arc::clone(&entry.signed));
+        if let Some(signed) = self.known(target, self.binder.generation()?) {
+            return Ok(signed);
         }
         let _alone = self.signing.lock().unwrap_or_else(PoisonError::into_inner);
         let scope = self.binder.scope(target)?;
@@ -146,6 +152,12 @@ impl ClientConnection {
             seen,
         });
         Ok(signed)
+    }
+
+    fn known(&self, target: &str, now: Generation) -> Option<Arc<Signed>> {
+        let fresh = |entry: &&Entry| entry.seen == now && *entry.target == *target;
+        let entries = self.read();
+        Some(Arc::clone(&entries.iter().find(fresh)?.signed))
     }
 
     fn sign(&self, target: &str) -> Result<Signed, Error> {

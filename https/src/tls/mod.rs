@@ -33,9 +33,10 @@ use openssl::{
     ssl::{ExtensionContext, SslAlert, SslContextBuilder, SslOptions, SslRef, SslVersion},
 };
 use tokenbinding::negotiation::{
-    Alert, EXTENSION_TYPE, Handshake, NegotiationError, Offer, Support,
+    Alert, EXTENSION_TYPE, Handshake, Offer, Support,
 };
 
+pub(crate) use self::state::report;
 use self::state::State;
 pub use self::{
     certificate::self_signed,
@@ -105,7 +106,7 @@ fn conclude(
             Ok(())
         }
         Err(error) => {
-            State::of(ssl).error = Some(error);
+            state::fail(ssl, error);
             Err(ssl_alert(error.alert()))
         }
     }
@@ -120,7 +121,7 @@ fn note_offer(ssl: &mut SslRef, offer: &[u8]) -> Result<(), SslAlert> {
             Ok(())
         }
         Err(malformed) => {
-            State::of(ssl).error = Some(NegotiationError::Malformed(malformed));
+            state::fail(ssl, malformed.into());
             Err(ssl_alert(malformed.alert()))
         }
     }

@@ -1,6 +1,6 @@
 //! What is known of one connection's negotiation while the handshake goes on.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use openssl::{
     ex_data::Index,
@@ -51,5 +51,26 @@ pub(super) fn observe(ssl: &mut SslRef, message: &[u8]) {
             hello,
             ..State::default()
         };
+    }
+}
+
+type Reason = Arc<OnceLock<NegotiationError>>;
+
+fn reason_index() -> Index<Ssl, Reason> {
+    static INDEX: OnceLock<Index<Ssl, Reason>> = OnceLock::new();
+    *INDEX.get_or_init(|| Ssl::new_ex_index().expect("OpenSSL has room for one more index"))
+}
+
+/// Has the reason why the handshake is ended here written to `reason`, for a caller that will not
+/// have the connection any more to ask.
+pub(crate) fn report(ssl: &mut SslRef, reason: Reason) {
+    ssl.set_ex_data(reason_index(), reason);
+}
+
+/// Notes why the handshake is ended here.
+pub(super) fn fail(ssl: &mut SslRef, error: NegotiationError) {
+    State::of(ssl).error = Some(error);
+    if let Some(reason) = ssl.ex_data(reason_index()) {
+        let _ = reason.set(error);
     }
 }
