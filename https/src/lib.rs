@@ -2,6 +2,8 @@
 //! and HTTP/2 (RFC 8473), on OpenSSL, tokio and hyper.
 //!
 //! [`tls`] prepares any context of the `openssl` crate and says after the handshake what was
-//! negotiated.
+//! negotiated. [`server`] stands on it: it accepts connections and hands each request to a handler
+//! with the bindings that it proved.
 
+pub mod server;
 pub mod tls;
