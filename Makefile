@@ -35,6 +35,8 @@ features:
 	$(CARGO) clippy -p tokenbinding --no-default-features --features pkcs11 --locked -- -D warnings
 	$(CARGO) clippy -p tokenbinding --no-default-features --features tpm --locked -- -D warnings
 	$(CARGO) clippy -p tokenbinding-cli --no-default-features --locked -- -D warnings
+	$(CARGO) clippy -p tokenbinding-cli --no-default-features --features https --locked -- -D warnings
+	$(CARGO) clippy -p tokenbinding-https --locked -- -D warnings
 	$(CARGO) clippy -p tokenbinding-capi --no-default-features --locked -- -D warnings
 	$(CARGO) clippy -p tokenbinding-backend --no-default-features --locked -- -D warnings
 

@@ -2,6 +2,8 @@
 
 #![allow(clippy::doc_markdown, reason = "doc comments are help texts here")]
 
+mod https;
+
 use std::{fmt, ops::Deref, path::PathBuf};
 
 use clap::{
@@ -11,6 +13,10 @@ use clap::{
 };
 use tokenbinding::{Config, KeyChoice, KeyType, Policy, Profile, ProviderChoice};
 use zeroize::Zeroizing;
+
+#[cfg(feature = "https")]
+pub(crate) use self::https::TlsVersion;
+pub(crate) use self::https::{Fetch, Serve};
 
 /// Token Binding (RFC 8471, 8472, 8473) with keys that live in hardware.
 #[derive(Debug, Parser)]
@@ -185,6 +191,31 @@ Examples:
 The keys are ephemeral: nothing is left on the device. Both are measured in
 turn, so that a change of the machine's speed meets both.")]
     Bench(Bench),
+    /// Get an https URL over a connection that is bound where the server agrees.
+    #[command(after_help = "\
+Examples:
+  tokenbinding fetch https://127.0.0.1:8443/ --cacert cert.pem
+      What was negotiated is told on standard error, the body is on standard output.
+  tokenbinding --provider tpm fetch https://127.0.0.1:8443/login -i --cacert cert.pem
+  tokenbinding fetch https://www.example.com/ --tls 1.2 --http1 --json
+
+Redirects to https URLs are followed, with the referred binding where the server
+asks for it. Exit status: 0 for a response below 400, 1 for others and failures.")]
+    Fetch(Fetch),
+    /// Serve HTTPS and say what each client has proven: for trying things out.
+    #[command(after_help = "\
+Examples:
+  tokenbinding serve --write-cert cert.pem
+  tokenbinding serve --cert cert.pem --key key.pem --listen '[::]:8443'
+
+  /         what was verified of the request, in JSON
+  /login    gives a cookie that is bound to the client's key
+  /account  wants that cookie, from the client that it was given to
+  /refer    with --refer-to: leads to the other server, which sees both bindings
+
+The address is printed on standard output when the server is ready. Ctrl-C ends
+it.")]
+    Serve(Serve),
     /// Print a completion script.
     #[command(after_help = "\
 Examples:

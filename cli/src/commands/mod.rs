@@ -1,11 +1,15 @@
 //! One module for each command.
 
 mod bench;
+#[cfg(feature = "https")]
+mod fetch;
 mod generate;
 mod id;
 mod inspect;
 mod keys;
 mod providers;
+#[cfg(feature = "https")]
+mod serve;
 mod verify;
 
 use std::{io, sync::Arc};
@@ -33,6 +37,15 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         Command::Keys(command) => keys::run(global, &command),
         Command::Providers { json } => providers::run(global, json),
         Command::Bench(command) => bench::run(global, &command),
+        #[cfg(feature = "https")]
+        Command::Fetch(command) => fetch::run(global, &command),
+        #[cfg(feature = "https")]
+        Command::Serve(command) => serve::run(&command),
+        #[cfg(not(feature = "https"))]
+        Command::Fetch(_) | Command::Serve(_) => Err(Failure::Usage(
+            "this command is not built in: build it with --features https, which needs OpenSSL"
+                .to_owned(),
+        )),
         Command::Completions { shell } => completions(shell),
     }
 }

@@ -161,7 +161,9 @@ impl Connector {
 /// brackets.
 fn name_address(config: &mut ConnectConfiguration, origin: &Uri) -> Result<(), ErrorStack> {
     let host = origin.host().unwrap_or_default();
-    let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let address = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
     if let Some(address) = address.and_then(|address| address.parse::<Ipv6Addr>().ok()) {
         config.set_use_server_name_indication(false);
         config.set_verify_hostname(false);

@@ -111,7 +111,13 @@ where
         Box::pin(async move {
             let origin = check(&request)?;
             let referrer = request.extensions_mut().remove::<Referrer>();
-            let sent = bind(&mut request, &origin, connection.as_ref(), referrer.as_ref()).await?;
+            let sent = bind(
+                &mut request,
+                &origin,
+                connection.as_ref(),
+                referrer.as_ref(),
+            )
+            .await?;
             let response = inner.call(request).await;
             let mut response = response.map_err(|error| Error::Service(error.into()))?;
             if let Some(sent) = sent {
@@ -245,7 +251,13 @@ mod tests {
             checked(request("https://user@a.example/")),
             Err(Error::UserInfo)
         ));
-        for host in ["b.example", "a.example:8443", "", "a.example/", "x@a.example"] {
+        for host in [
+            "b.example",
+            "a.example:8443",
+            "",
+            "a.example/",
+            "x@a.example",
+        ] {
             assert!(
                 matches!(
                     checked(https().header(HOST, host)),
@@ -256,7 +268,10 @@ mod tests {
         }
         for name in ["Sec-Token-Binding", "sec_token_binding", SEC_TOKEN_BINDING] {
             let refused = checked(https().header(name, "AA"));
-            assert!(matches!(refused, Err(Error::CallersHeader { .. })), "{name}");
+            assert!(
+                matches!(refused, Err(Error::CallersHeader { .. })),
+                "{name}"
+            );
         }
     }
 }

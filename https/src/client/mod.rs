@@ -49,6 +49,15 @@ pub use self::{
 use self::{pool::Pool, sender::Unsent};
 use crate::{BoxError, BoxFuture};
 
+/// Whether a request can be sent: [`Client::request`] refuses the same, after whatever the caller
+/// prepares for it.
+///
+/// # Errors
+/// [`Error`] of a URI that is not of https, or of a header that is not the caller's.
+pub fn check<B>(request: &Request<B>) -> Result<(), Error> {
+    layer::check(request).map(drop)
+}
+
 /// An HTTPS client that keeps its connections: HTTP/2 where the server speaks it, else HTTP/1.1.
 /// Clones share the connections.
 ///

@@ -66,9 +66,8 @@ impl<B> Pool<B> {
     fn kept(&self, origin: &Uri) -> Option<Connection<B>> {
         let mut origins = self.lock();
         origins.retain(|_, origin| {
-            let waiting = |(kept, since): &(Connection<B>, Instant)| {
-                kept.is_open() && since.elapsed() < IDLE
-            };
+            let waiting =
+                |(kept, since): &(Connection<B>, Instant)| kept.is_open() && since.elapsed() < IDLE;
             origin.kept.retain(waiting);
             // Who waits for his turn holds it too.
             !origin.kept.is_empty() || Arc::strong_count(&origin.turn) > 1

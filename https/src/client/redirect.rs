@@ -53,7 +53,7 @@ where
     }
 
     /// Sends a request, and others for as long as redirects lead on. The last response has the
-    /// [`RequestUri`](tower_http::follow_redirect::RequestUri) that it is for among its extensions.
+    /// [`RequestUri`](crate::RequestUri) that it is for among its extensions.
     ///
     /// # Errors
     /// As for [`Client::request`], and [`Error::TooManyRedirects`].
@@ -128,7 +128,9 @@ where
             }
             let response = hop.client.request(request).await?;
             let sent = response.extensions().get::<SentBinding>();
-            let values = response.headers().get_all(INCLUDE_REFERRED_TOKEN_BINDING_ID);
+            let values = response
+                .headers()
+                .get_all(INCLUDE_REFERRED_TOKEN_BINDING_ID);
             let values = values.iter().map(http::HeaderValue::as_bytes);
             if refers(response.status().as_u16(), sent.is_some(), values) {
                 *hop.lock() = sent.map(SentBinding::referrer);
@@ -160,10 +162,13 @@ impl<B: Clone> Policy<B, Error> for Follow {
             tracing::warn!(location = %attempt.location(), "a redirect that leaves HTTPS is not followed");
             return Ok(Action::Stop);
         }
-        self.left = self.left.checked_sub(1).ok_or_else(|| Error::TooManyRedirects {
-            limit: MAX_REDIRECTS,
-            location: attempt.location().clone(),
-        })?;
+        self.left = self
+            .left
+            .checked_sub(1)
+            .ok_or_else(|| Error::TooManyRedirects {
+                limit: MAX_REDIRECTS,
+                location: attempt.location().clone(),
+            })?;
         Policy::<B, Error>::redirect(&mut self.credentials, attempt)
     }
 

@@ -32,12 +32,10 @@ use openssl::{
     error::ErrorStack,
     ssl::{ExtensionContext, SslAlert, SslContextBuilder, SslOptions, SslRef, SslVersion},
 };
-use tokenbinding::negotiation::{
-    Alert, EXTENSION_TYPE, Handshake, Offer, Support,
-};
+use tokenbinding::negotiation::{Alert, EXTENSION_TYPE, Handshake, Offer, Support};
 
-pub(crate) use self::state::report;
 use self::state::State;
+pub(crate) use self::state::report;
 pub use self::{
     certificate::self_signed,
     hello::Hello,

@@ -18,18 +18,18 @@ use tokenbinding::{
 };
 use tokenbinding_https::tls;
 
-pub const P256: KeyType = KeyType::EcdsaP256;
-pub const VERSIONS: [SslVersion; 2] = [SslVersion::TLS1_2, SslVersion::TLS1_3];
+pub(crate) const P256: KeyType = KeyType::EcdsaP256;
+pub(crate) const VERSIONS: [SslVersion; 2] = [SslVersion::TLS1_2, SslVersion::TLS1_3];
 
-pub type Handshake = Result<SslStream<UnixStream>, HandshakeError<UnixStream>>;
+pub(crate) type Handshake = Result<SslStream<UnixStream>, HandshakeError<UnixStream>>;
 
-pub fn certificate() -> &'static (X509, PKey<Private>) {
+pub(crate) fn certificate() -> &'static (X509, PKey<Private>) {
     static CERTIFICATE: OnceLock<(X509, PKey<Private>)> = OnceLock::new();
-    CERTIFICATE.get_or_init(|| tls::self_signed(&["localhost", "127.0.0.1"]).unwrap())
+    CERTIFICATE.get_or_init(|| tls::self_signed(&["localhost", "127.0.0.1", "::1"]).unwrap())
 }
 
 /// A client's context of one version, which believes every certificate.
-pub fn client(version: SslVersion) -> SslContextBuilder {
+pub(crate) fn client(version: SslVersion) -> SslContextBuilder {
     let mut context = SslContext::builder(SslMethod::tls_client()).unwrap();
     context.set_min_proto_version(Some(version)).unwrap();
     context.set_max_proto_version(Some(version)).unwrap();
@@ -37,7 +37,7 @@ pub fn client(version: SslVersion) -> SslContextBuilder {
 }
 
 /// A server's context of both versions.
-pub fn server() -> SslContextBuilder {
+pub(crate) fn server() -> SslContextBuilder {
     let mut context = SslContext::builder(SslMethod::tls_server()).unwrap();
     let (certificate, key) = certificate();
     context.set_certificate(certificate).unwrap();
@@ -45,20 +45,20 @@ pub fn server() -> SslContextBuilder {
     context
 }
 
-pub fn offering(version: SslVersion, key_types: &[KeyType]) -> SslContextBuilder {
+pub(crate) fn offering(version: SslVersion, key_types: &[KeyType]) -> SslContextBuilder {
     let mut context = client(version);
     tls::offer(&mut context, Offer::new(key_types).unwrap()).unwrap();
     context
 }
 
-pub fn supporting(key_types: &[KeyType]) -> SslContextBuilder {
+pub(crate) fn supporting(key_types: &[KeyType]) -> SslContextBuilder {
     let mut context = server();
     tls::support(&mut context, Support::new(key_types).unwrap()).unwrap();
     context
 }
 
 /// Connects a client to a server. The server ends its connection when the client has ended its own.
-pub fn connect(
+pub(crate) fn connect(
     client: &SslContext,
     server: &SslContext,
     session: Option<&SslSession>,
@@ -79,7 +79,7 @@ pub fn connect(
 }
 
 /// Reads what follows the handshake: TLS 1.3 sends its tickets then.
-pub fn read_tickets(client: &mut SslStream<UnixStream>, server: &mut SslStream<UnixStream>) {
+pub(crate) fn read_tickets(client: &mut SslStream<UnixStream>, server: &mut SslStream<UnixStream>) {
     std::io::Write::write_all(server, b"x").unwrap();
     client.read_exact(&mut [0]).unwrap();
 }
