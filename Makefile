@@ -5,13 +5,17 @@ CARGO ?= cargo
 RUNNER := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo 'nextest run' || echo 'test --lib --bins --tests')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format lint docs features test bench clean library install uninstall
+.PHONY: help setup check format lint docs features test bench bench-json \
+    bench-growth bench-memory measured clean library install uninstall
 
 help:
 	@echo 'make setup   install what the tests need from Debian (swtpm, SoftHSM, libraries)'
 	@echo 'make check   format, lints, documentation and feature combinations, warnings denied'
 	@echo 'make test    setup, then every test on the simulated devices'
-	@echo 'make bench   what the machine does, beside the bare primitives'
+	@echo 'make bench   what each path costs beside the bare primitive, against its budget'
+	@echo 'make bench-json      the same as JSON (with make -s)'
+	@echo 'make bench-growth    what the costs grow with'
+	@echo 'make bench-memory    how much memory it takes at most'
 	@echo 'make clean   remove what was built'
 	@echo 'make install     the C library, its headers and tokenbinding.pc, below PREFIX'
 	@echo 'make uninstall   removes them again'
@@ -44,8 +48,23 @@ test: setup
 	$(CARGO) test --doc --workspace --all-features --locked
 	$(CARGO) $(RUNNER) --workspace --all-features --locked
 
-bench:
-	$(CARGO) bench -p tokenbinding --bench bindings --locked
+# What is measured as a whole process.
+measured: setup
+	$(CARGO) build --release --locked --features tpm,https
+
+MEASURE = $(CARGO) bench --quiet --locked -p tokenbinding-benches --bench
+
+bench: measured
+	$(MEASURE) budgets
+
+bench-json: measured
+	@$(MEASURE) budgets -- --json
+
+bench-growth: measured
+	$(MEASURE) growth
+
+bench-memory: measured
+	$(MEASURE) memory
 
 clean:
 	$(CARGO) clean

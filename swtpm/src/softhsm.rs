@@ -67,7 +67,7 @@ impl SoftHsm {
         self.path().join("softhsm2.conf")
     }
 
-    /// Puts `pairs` key pairs that are nobody's on each token: one is made, and its files are copied.
+    /// Puts `pairs` key pairs that are nobody's on one token: one is made, and its files are copied.
     /// To be called before any process uses the tokens.
     ///
     /// # Panics
@@ -91,9 +91,9 @@ impl SoftHsm {
             .expect("pkcs11-tool runs");
         assert!(made.success(), "pkcs11-tool: {made}");
         let tokens = fs::read_dir(self.path().join("tokens")).expect("the tokens' folder");
-        for token in tokens {
-            copy_objects(&token.expect("a token").path(), pairs);
-        }
+        let mut tokens = tokens.map(|token| token.expect("a token").path());
+        let token = tokens.find(|token| has_label(token, label));
+        copy_objects(&token.expect("a token of this label"), pairs);
     }
 
     /// What a process must have in its environment to use it.
@@ -101,6 +101,15 @@ impl SoftHsm {
     pub fn environment(&self) -> [(&'static str, OsString); 1] {
         [(CONFIGURATION, self.configuration().into())]
     }
+}
+
+/// Whether the token in this folder has the label, which PKCS#11 pads with blanks to 32 bytes.
+fn has_label(token: &Path, label: &str) -> bool {
+    let padded = format!("{label:32}");
+    let state = fs::read(token.join("token.object")).expect("the token's own object");
+    state
+        .windows(padded.len())
+        .any(|bytes| bytes == padded.as_bytes())
 }
 
 /// Copies each object of a token so that there are `count` of it.
