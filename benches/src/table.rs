@@ -154,3 +154,43 @@ fn time(nanos: f64) -> String {
     };
     format!("{figure:.digits$} {unit}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spread(median: f64) -> Spread {
+        Spread::of(vec![median])
+    }
+
+    fn ratio(ratio: f64) -> Paired {
+        Paired {
+            whole: spread(ratio * 100.0),
+            bare: spread(100.0),
+            ratio: spread(ratio),
+        }
+    }
+
+    #[test]
+    fn a_row_is_met_when_time_and_operations_are() {
+        let most = |found| Row::paired("row", &ratio(found), Limit::RatioAtMost, 1.15);
+        assert!(most(1.15).met && !most(1.16).met);
+        let least = |found| Row::paired("row", &ratio(found), Limit::RatioAtLeast, 1.6);
+        assert!(least(1.6).met && !least(1.59).met);
+        let alone = |found| Row::alone("row", &spread(found), 200.0);
+        assert!(alone(200.0).met && !alone(201.0).met);
+        assert!(most(1.0).with_operations(2, 2).met);
+        assert!(!most(1.0).with_operations(3, 2).met);
+        assert!(!most(2.0).with_operations(1, 2).met);
+    }
+
+    #[test]
+    fn a_row_shows_its_figures_with_units() {
+        let row = Row::paired("row", &ratio(1.0625), Limit::RatioAtMost, 1.15);
+        let cells = row.with_operations(1, 1).cells().join("|");
+        let expected = "row|106 ns|100 ns|1.062|1.062 to 1.062|1|≤ 1.15 ×, ≤ 1 operations|yes";
+        assert_eq!(cells, expected);
+        let cells = Row::alone("row", &spread(12_345.0), 1e7).cells().join("|");
+        assert_eq!(cells, "row|12.3 µs|||12.3 µs to 12.3 µs||≤ 10.0 ms|yes");
+    }
+}
