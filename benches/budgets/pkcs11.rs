@@ -45,7 +45,7 @@ pub(super) fn rows() -> Vec<Row> {
     let threads = speedup(21, || bind(&binder));
     vec![
         warm(WARM, &binder),
-        Row::paired("pkcs11-2-threads", &threads, Limit::RatioAtLeast, 1.6),
+        Row::threads("pkcs11-2-threads", &threads, 1.6),
     ]
 }
 

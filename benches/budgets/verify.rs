@@ -22,12 +22,7 @@ pub(super) fn rows() -> Vec<Row> {
     let message = message(&binder, KeyType::EcdsaP256, &ekm());
     let verifier = Verifier::new(KeyType::EcdsaP256);
     let threads = speedup(21, || drop(verifier.verify(&message, &ekm()).unwrap()));
-    rows.push(Row::paired(
-        "verify-2-threads",
-        &threads,
-        Limit::RatioAtLeast,
-        1.9,
-    ));
+    rows.push(Row::threads("verify-2-threads", &threads, 1.9));
     rows
 }
 

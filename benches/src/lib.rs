@@ -10,5 +10,5 @@ mod sample;
 pub mod store;
 mod table;
 
-pub use sample::{Paired, Spread, alone, paired, speedup};
+pub use sample::{Paired, Speedup, Spread, alone, paired, speedup};
 pub use table::{Limit, Operations, Row};

@@ -1,6 +1,7 @@
 //! Timing by rounds.
 
 use std::{
+    hint::black_box,
     sync::Barrier,
     thread,
     time::{Duration, Instant},
@@ -8,8 +9,14 @@ use std::{
 
 /// How long one batch of calls takes at least, so that the clock's own cost and grain do not count.
 const BATCH: Duration = Duration::from_millis(2);
-/// How long one round of [`speedup`] lasts.
-const SHARED_ROUND: Duration = Duration::from_millis(150);
+/// How long each half of a round of [`speedup`] lasts.
+const SHARED_ROUND: Duration = Duration::from_millis(100);
+/// How long each half of a look at the machine lasts.
+const MACHINE_ROUND: Duration = Duration::from_millis(20);
+/// What two threads that share nothing do at least where two cores are free.
+const FREE: f64 = 1.9;
+/// How many times the rounds that are wanted are tried.
+const PATIENCE: usize = 10;
 
 /// The median of some figures and the quartiles around it.
 #[derive(Clone, Copy, Debug)]
@@ -81,37 +88,66 @@ pub fn alone(rounds: usize, mut work: impl FnMut()) -> Spread {
     Spread::of((0..rounds).map(|_| batch(calls, &mut work)).collect())
 }
 
-/// How much more two threads do than one, round by round: `whole` is nanoseconds of each call with
-/// two threads, `bare` with one.
-pub fn speedup(rounds: usize, work: impl Fn() + Sync) -> Paired {
+/// What two threads do against one.
+#[derive(Clone, Copy, Debug)]
+pub struct Speedup {
+    /// `whole` is nanoseconds of each call with two threads, `bare` with one; the ratio is how many
+    /// times more two threads do.
+    pub times: Paired,
+    /// The same ratio for work that shares nothing: what the machine had to give.
+    pub machine: f64,
+}
+
+/// Times one thread and two in turn. A round counts when the machine had two cores to give: others
+/// may use it meanwhile. Where it never has, all rounds count, and [`Speedup::machine`] tells.
+pub fn speedup(rounds: usize, work: impl Fn() + Sync) -> Speedup {
     work();
-    let mut times = (Vec::new(), Vec::new());
-    for round in 0..rounds {
-        if round % 2 == 0 {
-            times.1.push(shared(1, &work));
-            times.0.push(shared(2, &work));
+    let mut all = Vec::new();
+    let is_free = |round: &[f64; 3]| round[2] >= FREE;
+    while all.len() < rounds * PATIENCE && all.iter().filter(|r| is_free(r)).count() < rounds {
+        let before = machine();
+        let (one, two) = if all.len() % 2 == 0 {
+            let one = shared(1, SHARED_ROUND, &work);
+            (one, shared(2, SHARED_ROUND, &work))
         } else {
-            times.0.push(shared(2, &work));
-            times.1.push(shared(1, &work));
-        }
+            let two = shared(2, SHARED_ROUND, &work);
+            (shared(1, SHARED_ROUND, &work), two)
+        };
+        all.push([one, two, before.min(machine())]);
     }
-    let ratios = times.0.iter().zip(&times.1);
-    let ratio = Spread::of(ratios.map(|(two, one)| one / two).collect());
-    Paired {
-        whole: Spread::of(times.0),
-        bare: Spread::of(times.1),
-        ratio,
+    let mut counted: Vec<_> = all.iter().copied().filter(is_free).collect();
+    if counted.len() < rounds / 2 {
+        counted = all;
+    }
+    let column = |at: fn(&[f64; 3]) -> f64| Spread::of(counted.iter().map(at).collect());
+    Speedup {
+        times: Paired {
+            whole: column(|[_, two, _]| *two),
+            bare: column(|[one, ..]| *one),
+            ratio: column(|[one, two, _]| one / two),
+        },
+        machine: column(|[.., machine]| *machine).median,
     }
 }
 
+/// What two threads do against one that share nothing.
+fn machine() -> f64 {
+    let count = || {
+        for number in 0..10_000_u32 {
+            black_box(number);
+        }
+    };
+    shared(1, MACHINE_ROUND, &count) / shared(2, MACHINE_ROUND, &count)
+}
+
 /// Nanoseconds of each call when `threads` of them call at once.
-fn shared(threads: usize, work: &(impl Fn() + Sync)) -> f64 {
+fn shared(threads: usize, time: Duration, work: &(impl Fn() + Sync)) -> f64 {
     let together = Barrier::new(threads);
     let call = || {
         together.wait();
         let start = Instant::now();
         let mut calls = 0_u32;
-        while start.elapsed() < SHARED_ROUND {
+        while start.elapsed() < time {
             work();
             calls += 1;
         }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Paired, Spread};
+use crate::{Paired, Speedup, Spread};
 
 /// What a row must keep to.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -46,6 +46,8 @@ pub struct Row {
     pub budget: f64,
     /// Device operations, where the row counts them.
     pub operations: Option<Operations>,
+    /// Of two threads: how many times one thread's work two did that shared nothing.
+    pub machine: Option<f64>,
     /// Whether it kept to its budget.
     pub met: bool,
 }
@@ -63,6 +65,7 @@ impl Row {
             limit,
             budget,
             operations: None,
+            machine: None,
             met: false,
         }
         .judged()
@@ -80,9 +83,19 @@ impl Row {
             limit: Limit::NsAtMost,
             budget: budget_ns,
             operations: None,
+            machine: None,
             met: false,
         }
         .judged()
+    }
+
+    /// A row of two threads.
+    #[must_use]
+    pub fn threads(name: &str, speedup: &Speedup, budget: f64) -> Self {
+        Self {
+            machine: Some(speedup.machine),
+            ..Self::paired(name, &speedup.times, Limit::RatioAtLeast, budget)
+        }
     }
 
     /// With the device operations that one call took.
