@@ -11,6 +11,7 @@ use std::{
     thread,
 };
 
+use foreign_types::ForeignTypeRef as _;
 use openssl::{
     pkey::{PKey, Private},
     ssl::{
@@ -106,4 +107,14 @@ pub(crate) fn connect(
 pub(crate) fn read_tickets(client: &mut SslStream<UnixStream>, server: &mut SslStream<UnixStream>) {
     std::io::Write::write_all(server, b"x").unwrap();
     client.read_exact(&mut [0]).unwrap();
+}
+
+/// Has an end of a TLS 1.2 connection ask for another handshake with the next `do_handshake`.
+#[allow(unsafe_code, reason = "the openssl crate does not have the call")]
+pub(crate) fn renegotiate(stream: &SslStream<UnixStream>) {
+    unsafe extern "C" {
+        fn SSL_renegotiate(ssl: *mut openssl_sys::SSL) -> std::ffi::c_int;
+    }
+    // SAFETY: the pointer is of a live SSL, which the test uses nowhere else meanwhile.
+    assert_eq!(unsafe { SSL_renegotiate(stream.ssl().as_ptr()) }, 1);
 }

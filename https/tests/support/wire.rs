@@ -82,7 +82,11 @@ impl Hello {
         if record.content_type != HANDSHAKE || !matches!(kind, 1 | 2) {
             return None;
         }
-        let body = &rest[3..];
+        let (length, body) = rest.split_at_checked(3)?;
+        // An encrypted message says something else.
+        if length != &u32::try_from(body.len()).ok()?.to_be_bytes()[1..] {
+            return None;
+        }
         let (head, mut body) = body.split_at(2 + 32 + 1 + usize::from(body[34]));
         let mut cipher_suites = Vec::new();
         let middle = if *kind == 1 {
