@@ -5,13 +5,14 @@ CARGO ?= cargo
 RUNNER := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo 'nextest run' || echo 'test --lib --bins --tests')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format lint docs features test bench clean library install uninstall
+.PHONY: help setup check format lint docs features test bench load clean library install uninstall
 
 help:
 	@echo 'make setup   install what the tests need from Debian (swtpm, SoftHSM, libraries)'
 	@echo 'make check   format, lints, documentation and feature combinations, warnings denied'
 	@echo 'make test    setup, then every test on the simulated devices'
 	@echo 'make bench   what the machine does, beside the bare primitives'
+	@echo 'make load    many connections and bad headers: CONNECTIONS=, REQUESTS=, HEADERS='
 	@echo 'make clean   remove what was built'
 	@echo 'make install     the C library, its headers and tokenbinding.pc, below PREFIX'
 	@echo 'make uninstall   removes them again'
@@ -46,6 +47,15 @@ test: setup
 
 bench:
 	$(CARGO) bench -p tokenbinding --bench bindings --locked
+
+# Both ends in one process: CONNECTIONS open at once, each with REQUESTS; random HEADERS.
+CONNECTIONS ?= 1000
+REQUESTS ?= 20
+HEADERS ?= 100000
+
+load:
+	CONNECTIONS=$(CONNECTIONS) REQUESTS=$(REQUESTS) HEADERS=$(HEADERS) $(CARGO) test --release --locked \
+	    -p tokenbinding-https --all-features --test load -- --nocapture --test-threads=1
 
 clean:
 	$(CARGO) clean
