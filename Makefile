@@ -6,7 +6,7 @@ RUNNER := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo 'nextest ru
 
 .DEFAULT_GOAL := help
 .PHONY: help setup check format lint docs features test bench bench-json \
-    bench-growth bench-memory measured clean library install uninstall
+    bench-growth bench-memory measured load clean library install uninstall
 
 help:
 	@echo 'make setup   install what the tests need from Debian (swtpm, SoftHSM, libraries)'
@@ -16,6 +16,7 @@ help:
 	@echo 'make bench-json      the same as JSON (with make -s)'
 	@echo 'make bench-growth    what the costs grow with'
 	@echo 'make bench-memory    how much memory it takes at most'
+	@echo 'make load    many connections and bad headers: CONNECTIONS=, REQUESTS=, HEADERS='
 	@echo 'make clean   remove what was built'
 	@echo 'make install     the C library, its headers and tokenbinding.pc, below PREFIX'
 	@echo 'make uninstall   removes them again'
@@ -65,6 +66,15 @@ bench-growth: measured
 
 bench-memory: measured
 	$(MEASURE) memory
+
+# Both ends in one process: CONNECTIONS open at once, each with REQUESTS; random HEADERS.
+CONNECTIONS ?= 1000
+REQUESTS ?= 20
+HEADERS ?= 100000
+
+load:
+	CONNECTIONS=$(CONNECTIONS) REQUESTS=$(REQUESTS) HEADERS=$(HEADERS) $(CARGO) test --release --locked \
+	    -p tokenbinding-https --all-features --test load -- --nocapture --test-threads=1
 
 clean:
 	$(CARGO) clean

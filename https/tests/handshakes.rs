@@ -5,11 +5,13 @@ mod support;
 
 use std::sync::{Arc, Mutex};
 
-use openssl::ssl::{SslContext, SslSession, SslSessionCacheMode, SslVersion};
+use openssl::ssl::{SslContext, SslVersion};
 use tokenbinding::KeyType;
 use tokenbinding_https::tls::{self, TokenBound};
 
-use self::support::{P256, VERSIONS, client, connect, offering, read_tickets, server, supporting};
+use self::support::{
+    P256, VERSIONS, client, connect, keep_sessions, offering, read_tickets, server, supporting,
+};
 
 /// What both sides say, which must be the same.
 fn agreed(client: &SslContext, server: &SslContext) -> Option<TokenBound> {
@@ -68,11 +70,8 @@ fn two_connections_never_export_the_same() {
 fn a_resumed_connection_negotiates_anew() {
     let server = supporting(&[P256]).build();
     for version in VERSIONS {
-        let sessions: Arc<Mutex<Vec<SslSession>>> = Arc::default();
         let mut client = offering(version, &[P256]);
-        client.set_session_cache_mode(SslSessionCacheMode::CLIENT);
-        let kept = Arc::clone(&sessions);
-        client.set_new_session_callback(move |_, session| kept.lock().unwrap().push(session));
+        let sessions = keep_sessions(&mut client);
         let client = client.build();
         let (near, far) = connect(&client, &server, None);
         let (mut near, mut far) = (near.unwrap(), far.unwrap());

@@ -27,6 +27,11 @@ impl Activity {
         AtWork(self.0.clone())
     }
 
+    /// Whether not even the first request has begun.
+    pub(super) fn has_had_no_request(&self) -> bool {
+        self.0.borrow().begun == 0
+    }
+
     /// Returns when no request was at work for this long.
     pub(super) async fn idle_for(&self, time: Duration) {
         let mut count = self.0.subscribe();

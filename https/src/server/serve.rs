@@ -238,6 +238,10 @@ impl One {
                     () = activity.idle_for(limits.idle) => (),
                     _ = self.stopped.changed() => (),
                 }
+                // hyper would still wait for the first request, or the preface of HTTP/2.
+                if activity.has_had_no_request() {
+                    return Ok(());
+                }
                 connection.as_mut().graceful_shutdown();
                 match timeout(limits.drain, connection).await {
                     Ok(ended) => ended,

@@ -43,8 +43,13 @@ impl State {
 }
 
 /// Notes what a received hello says. A second ClientHello, after HelloRetryRequest, takes the place
-/// of the first with all that followed from it.
+/// of the first with all that followed from it. One that comes after the handshake asks for a
+/// renegotiation, which OpenSSL refuses: it changes nothing.
 pub(super) fn observe(ssl: &mut SslRef, message: &[u8]) {
+    let over = ssl.peer_finished(&mut []) != 0;
+    if over {
+        return;
+    }
     if let Some(hello) = Hello::read(message) {
         let state = State::of(ssl);
         *state = State {

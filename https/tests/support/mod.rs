@@ -2,13 +2,21 @@
 #![allow(dead_code, reason = "each test file uses what it needs")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{io::Read as _, os::unix::net::UnixStream, sync::OnceLock, thread};
+pub(crate) mod wire;
 
+use std::{
+    io::Read as _,
+    os::unix::net::UnixStream,
+    sync::{Arc, Mutex, OnceLock},
+    thread,
+};
+
+use foreign_types::ForeignTypeRef as _;
 use openssl::{
     pkey::{PKey, Private},
     ssl::{
-        HandshakeError, Ssl, SslContext, SslContextBuilder, SslMethod, SslSession, SslStream,
-        SslVersion,
+        HandshakeError, Ssl, SslContext, SslContextBuilder, SslMethod, SslSession,
+        SslSessionCacheMode, SslStream, SslVersion,
     },
     x509::X509,
 };
@@ -57,6 +65,30 @@ pub(crate) fn supporting(key_types: &[KeyType]) -> SslContextBuilder {
     context
 }
 
+/// The start of a client's connection, in which `session` is to be resumed.
+pub(crate) fn resuming(client: &SslContext, session: Option<&SslSession>) -> Ssl {
+    let mut ssl = Ssl::new(client).unwrap();
+    // Read anew, so that a session belongs to no other context.
+    if let Some(session) = session {
+        let session = SslSession::from_der(&session.to_der().unwrap()).unwrap();
+        // SAFETY: the session is of this connection's context alone.
+        #[allow(unsafe_code, reason = "the session's context is the caller's promise")]
+        unsafe {
+            ssl.set_session(&session).unwrap();
+        }
+    }
+    ssl
+}
+
+/// Has the sessions of a client's context kept, the newest last.
+pub(crate) fn keep_sessions(client: &mut SslContextBuilder) -> Arc<Mutex<Vec<SslSession>>> {
+    let sessions: Arc<Mutex<Vec<SslSession>>> = Arc::default();
+    client.set_session_cache_mode(SslSessionCacheMode::CLIENT);
+    let kept = Arc::clone(&sessions);
+    client.set_new_session_callback(move |_, session| kept.lock().unwrap().push(session));
+    sessions
+}
+
 /// Connects a client to a server. The server ends its connection when the client has ended its own.
 pub(crate) fn connect(
     client: &SslContext,
@@ -64,14 +96,7 @@ pub(crate) fn connect(
     session: Option<&SslSession>,
 ) -> (Handshake, Handshake) {
     let (near, far) = UnixStream::pair().unwrap();
-    let mut near_ssl = Ssl::new(client).unwrap();
-    if let Some(session) = session {
-        // SAFETY: the session is of a connection of the same context.
-        #[allow(unsafe_code, reason = "the session's context is the caller's promise")]
-        unsafe {
-            near_ssl.set_session(session).unwrap();
-        }
-    }
+    let near_ssl = resuming(client, session);
     let far_ssl = Ssl::new(server).unwrap();
     let accepting = thread::spawn(move || far_ssl.accept(far));
     let near = near_ssl.connect(near);
@@ -82,4 +107,14 @@ pub(crate) fn connect(
 pub(crate) fn read_tickets(client: &mut SslStream<UnixStream>, server: &mut SslStream<UnixStream>) {
     std::io::Write::write_all(server, b"x").unwrap();
     client.read_exact(&mut [0]).unwrap();
+}
+
+/// Has an end of a TLS 1.2 connection ask for another handshake with the next `do_handshake`.
+#[allow(unsafe_code, reason = "the openssl crate does not have the call")]
+pub(crate) fn renegotiate(stream: &SslStream<UnixStream>) {
+    unsafe extern "C" {
+        fn SSL_renegotiate(ssl: *mut openssl_sys::SSL) -> std::ffi::c_int;
+    }
+    // SAFETY: the pointer is of a live SSL, which the test uses nowhere else meanwhile.
+    assert_eq!(unsafe { SSL_renegotiate(stream.ssl().as_ptr()) }, 1);
 }
