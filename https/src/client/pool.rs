@@ -80,6 +80,15 @@ impl<B> Pool<B> {
         Some(shared.unwrap_or_else(|| kept.swap_remove(index).0).keep())
     }
 
+    /// Takes out the HTTP/1.1 connection that was given back last. Its response may have been read
+    /// just now, which its task has to notice yet, or is being read still.
+    fn nearly_ready(&self, origin: &Uri) -> Option<Connection<B>> {
+        let mut origins = self.lock();
+        let kept = &mut origins.get_mut(origin)?.kept;
+        let index = kept.iter().rposition(|(kept, _)| kept.share().is_none())?;
+        Some(kept.remove(index).0.keep())
+    }
+
     fn turn(&self, origin: &Uri) -> Arc<Turn> {
         Arc::clone(&self.lock().entry(origin.clone()).or_default().turn)
     }
@@ -126,11 +135,29 @@ where
         {
             return Ok(connection);
         }
-        let connection = Connection::start(connector.connect(origin).await?).await?;
+        if let Some(mut kept) = self.nearly_ready(origin) {
+            tokio::select! {
+                biased;
+                true = kept.ready() => return Ok(kept),
+                new = start(connector, origin) => {
+                    self.keep(origin, kept);
+                    return new;
+                }
+            }
+        }
+        let connection = start(connector, origin).await?;
         match connection.share() {
             Some(shared) => self.keep(origin, shared),
             None => turn.http1.store(true, Ordering::Relaxed),
         }
         Ok(connection)
     }
+}
+
+/// A new connection.
+async fn start<B>(connector: &Connector, origin: &Uri) -> Result<Connection<B>, Error>
+where
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + Unpin + 'static,
+{
+    Connection::start(connector.connect(origin).await?).await
 }

@@ -159,6 +159,14 @@ impl<B> Connection<B> {
         }
     }
 
+    /// Waits until the last response was read to its end; `false` when the connection ends before.
+    pub(super) async fn ready(&mut self) -> bool {
+        match &mut self.sender {
+            Sender::Http1(sender) => sender.ready().await.is_ok(),
+            Sender::Http2(sender) => sender.ready().await.is_ok(),
+        }
+    }
+
     /// Whether the last response was read to its end, so that another request can follow.
     pub(super) fn is_ready(&self) -> bool {
         match &self.sender {
