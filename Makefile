@@ -6,7 +6,7 @@ RUNNER := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo 'nextest ru
 
 .DEFAULT_GOAL := help
 .PHONY: help setup check format lint docs features test bench bench-json \
-    bench-growth bench-memory measured load clean library install uninstall
+    bench-growth bench-memory measured load fault-matrix clean library install uninstall
 
 help:
 	@echo 'make setup   install what the tests need from Debian (swtpm, SoftHSM, libraries)'
@@ -17,6 +17,7 @@ help:
 	@echo 'make bench-growth    what the costs grow with'
 	@echo 'make bench-memory    how much memory it takes at most'
 	@echo 'make load    many connections and bad headers: CONNECTIONS=, REQUESTS=, HEADERS='
+	@echo 'make fault-matrix    writes docs/fault-matrix.md anew from what the devices do'
 	@echo 'make clean   remove what was built'
 	@echo 'make install     the C library, its headers and tokenbinding.pc, below PREFIX'
 	@echo 'make uninstall   removes them again'
@@ -66,6 +67,11 @@ bench-growth: measured
 
 bench-memory: measured
 	$(MEASURE) memory
+
+# Writes docs/fault-matrix.md anew.
+fault-matrix: setup
+	TOKENBINDING_WRITE_FAULT_MATRIX=1 $(CARGO) test --locked -p tokenbinding --all-features --test fault_matrix \
+	    -- --test-threads=1
 
 # Both ends in one process: CONNECTIONS open at once, each with REQUESTS; random HEADERS.
 CONNECTIONS ?= 1000

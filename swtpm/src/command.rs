@@ -49,6 +49,13 @@ const RS_PW: u32 = 0x4000_0009;
 const RH_LOCKOUT: u32 = 0x4000_000a;
 const RH_PLATFORM: u32 = 0x4000_000c;
 
+/// Takes bytes from the end of a response, down to its header, and writes the new size into it.
+pub(crate) fn shorten(response: &mut Vec<u8>, by: usize) {
+    response.truncate(response.len().saturating_sub(by).max(HEADER_LEN));
+    let size = u32::try_from(response.len()).expect("responses are small");
+    response[2..6].copy_from_slice(&size.to_be_bytes());
+}
+
 /// Reads one command or response. `None` at the end of the stream.
 pub fn read(stream: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
     let mut header = [0; HEADER_LEN];

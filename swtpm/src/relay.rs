@@ -33,11 +33,14 @@ pub enum Fault {
     CutAfter,
     /// One bit of the response is wrong: that of this byte, counted from its end.
     FlipFromEnd(usize),
+    /// So many bytes of the response's end are missing; its header tells the shorter length.
+    Short(usize),
 }
 
 #[derive(Debug)]
 struct Rule {
     code: u32,
+    skip: usize,
     times: usize,
     fault: Fault,
 }
@@ -108,7 +111,22 @@ impl Relay {
 
     /// Lets `fault` happen to the next `times` commands of code `code`.
     pub fn inject(&self, code: u32, times: usize, fault: Fault) {
-        self.shared.lock().rules.push(Rule { code, times, fault });
+        self.inject_after(code, 0, times, fault);
+    }
+
+    /// Lets `fault` happen to `times` commands of code `code`, after `skip` of them.
+    pub fn inject_after(&self, code: u32, skip: usize, times: usize, fault: Fault) {
+        self.shared.lock().rules.push(Rule {
+            code,
+            skip,
+            times,
+            fault,
+        });
+    }
+
+    /// Takes back all faults that have not happened yet.
+    pub fn forget_faults(&self) {
+        self.shared.lock().rules.clear();
     }
 
     /// How many faults were not used up.
@@ -172,6 +190,7 @@ impl Shared {
                 let at = response.len().checked_sub(at + 1)?;
                 response[at] ^= 1;
             }
+            Some(Fault::Short(by)) => command::shorten(&mut response, by),
             _ => {}
         }
         Some(response)
@@ -184,6 +203,10 @@ impl State {
             .rules
             .iter_mut()
             .find(|rule| rule.code == code && rule.times > 0)?;
+        if rule.skip > 0 {
+            rule.skip -= 1;
+            return None;
+        }
         rule.times -= 1;
         Some(rule.fault.clone())
     }

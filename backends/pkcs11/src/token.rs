@@ -189,8 +189,11 @@ impl Missing {
 
 /// The one token that `uri` means.
 pub(crate) fn select(module: &Module, uri: &Pkcs11Uri) -> Result<TokenInfo, Missing> {
-    let (mut tokens, _) = tokens(module).map_err(Missing::Unclear)?;
-    let seen = names(&tokens);
+    let (mut tokens, unreadable) = tokens(module).map_err(Missing::Unclear)?;
+    let mut seen = names(&tokens);
+    if let Some(fault) = unreadable {
+        seen = format!("{seen}, and one that does not answer ({fault})");
+    }
     tokens.retain(|token| token.is_meant_by(module, uri));
     match tokens.len() {
         1 => Ok(tokens.swap_remove(0)),

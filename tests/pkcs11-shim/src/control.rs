@@ -64,6 +64,49 @@ impl Shim {
         self.write(&format!("fail.{function}"), &format!("{skip} {times} {rv}"));
     }
 
+    /// After `skip` more calls of `function`, the next `times` are done and then answered with `rv`.
+    pub fn lose_answer(&self, function: &str, skip: u32, times: u32, rv: u64) {
+        self.write(&format!("lose.{function}"), &format!("{skip} {times} {rv}"));
+    }
+
+    /// After `skip` more calls of `function`, the next `times` answer wrongly: one bit of a
+    /// signature or an attribute, or an object that is not found.
+    pub fn answer_wrongly(&self, function: &str, skip: u32, times: u32) {
+        self.write(&format!("spoil.{function}"), &format!("{skip} {times} 0"));
+    }
+
+    /// After `skip` more calls of `function`, the next `times` tell a length that is one too short.
+    pub fn answer_short(&self, function: &str, skip: u32, times: u32) {
+        self.write(&format!("short.{function}"), &format!("{skip} {times} 0"));
+    }
+
+    /// Takes back every fault that has not happened yet.
+    pub fn forget_faults(&self) {
+        let files = fs::read_dir(&self.directory).expect("the shim's directory");
+        for file in files {
+            let name = file.expect("a file").file_name();
+            let name = name.to_string_lossy();
+            if ["fail.", "lose.", "spoil.", "short.", "delay."]
+                .iter()
+                .any(|fault| name.starts_with(fault))
+            {
+                self.clear(&name);
+            }
+        }
+    }
+
+    /// Whether no call has met the fault that was asked for with these numbers.
+    #[must_use]
+    pub fn is_untouched(&self, function: &str, skip: u32, times: u32) -> bool {
+        ["fail", "lose", "spoil", "short"].iter().any(|fault| {
+            let asked = self.read(&format!("{fault}.{function}"));
+            let numbers = asked.as_deref().unwrap_or_default().split_whitespace();
+            let mut numbers = numbers.map(|number| number.parse().unwrap_or(0));
+            let [left, still] = [numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)];
+            left <= skip && still == times && (left > 0 || still > 0)
+        })
+    }
+
     /// Whether the failures asked for have happened.
     #[must_use]
     pub fn has_failed(&self, function: &str) -> bool {
@@ -182,6 +225,21 @@ impl Shim {
             thread::sleep(Duration::from_millis(by));
         }
         self.failure(&format!("fail.{function}"))
+    }
+
+    /// What a call that was done is answered with in place of its own answer.
+    pub(crate) fn lost(&self, function: &str) -> Option<u64> {
+        self.failure(&format!("lose.{function}"))
+    }
+
+    /// Whether the answer of a call is to be wrong.
+    pub(crate) fn spoils(&self, function: &str) -> bool {
+        self.failure(&format!("spoil.{function}")).is_some()
+    }
+
+    /// Whether the answer of a call is to be short.
+    pub(crate) fn shortens(&self, function: &str) -> bool {
+        self.failure(&format!("short.{function}")).is_some()
     }
 
     fn failure(&self, name: &str) -> Option<u64> {

@@ -132,7 +132,10 @@ macro_rules! functions {
                 };
                 match $shimmed.before(stringify!($name)) {
                     Some(rv) => rv,
-                    None => $body,
+                    None => {
+                        let rv = $body;
+                        $shimmed.shim.lost(stringify!($name)).unwrap_or(rv)
+                    }
                 }
             }
         )*
@@ -189,7 +192,14 @@ functions! {
     C_FindObjects(
         session: CK_SESSION_HANDLE, objects: *mut CK_OBJECT_HANDLE, max: CK_ULONG,
         count: *mut CK_ULONG
-    ) |s| real!(s, C_FindObjects(session, objects, max, count));
+    ) |s| {
+        let rv = real!(s, C_FindObjects(session, objects, max, count));
+        if rv == CKR_OK && s.shim.spoils("C_FindObjects") {
+            // SAFETY: the caller's place for one number.
+            unsafe { *count = 0 };
+        }
+        rv
+    };
     C_FindObjectsFinal(session: CK_SESSION_HANDLE) |s| real!(s, C_FindObjectsFinal(session));
     C_GenerateKeyPair(
         session: CK_SESSION_HANDLE, mechanism: *mut CK_MECHANISM,
@@ -215,6 +225,15 @@ functions! {
         let rv = real!(s, C_Sign(session, data, data_len, signature, signature_len));
         if rv == CKR_OK && s.shim.is_set("spelling") {
             spell_signature(signature, signature_len);
+        }
+        // SAFETY: the real module has just written a signature and its length there.
+        unsafe {
+            if rv == CKR_OK && s.shim.spoils("C_Sign") {
+                *signature ^= 1;
+            }
+            if rv == CKR_OK && s.shim.shortens("C_Sign") {
+                *signature_len -= 1;
+            }
         }
         rv
     };
@@ -302,6 +321,8 @@ fn attributes(
         return rv;
     }
     let count = usize::try_from(count).unwrap_or(0);
+    let spoils = shimmed.shim.spoils("C_GetAttributeValue");
+    let shortens = shimmed.shim.shortens("C_GetAttributeValue");
     // SAFETY: the caller's template of `count` attributes, which the real module has filled in.
     for attribute in unsafe { slice::from_raw_parts_mut(template, count) } {
         if attribute.pValue.is_null() {
@@ -322,6 +343,12 @@ fn attributes(
         } else if attribute.type_ == CKA_EC_POINT && len == 67 && shimmed.shim.is_set("spelling") {
             value.copy_within(2.., 0);
             attribute.ulValueLen = 65;
+        }
+        if spoils && let Some(last) = value.last_mut() {
+            *last ^= 1;
+        }
+        if shortens {
+            attribute.ulValueLen = attribute.ulValueLen.saturating_sub(1);
         }
     }
     CKR_OK
