@@ -4,14 +4,16 @@
 //! its user. A key is in it before it is first used, so that no key that was ever shown is lost,
 //! and nothing damaged is ever replaced in silence.
 
+mod contents;
+mod errno;
 mod error;
+mod file;
 mod open;
 mod row;
 mod schema;
 
 use std::{
     fmt,
-    path::PathBuf,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -22,11 +24,12 @@ use std::{
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 use tokenbinding_backend::{KeyId, KeyType, Profile};
 
-use self::{error::Attempt as _, row::COLUMNS};
 pub use self::{
+    contents::{Contents, UnreadableRow},
     error::{StoreError, StoreErrorKind},
     row::{DamagedRow, KeyRow, SetAsideRow},
 };
+use self::{error::kind_of, file::OpenFile, row::COLUMNS};
 
 /// What became of a row that was to be added.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,25 +40,31 @@ pub enum Added {
     Existing(KeyRow),
 }
 
+/// The state of a map as far as others changed it: equal as long as they did not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DataVersion {
+    file: u64,
+    changes: i64,
+}
+
 /// An open key map. Threads may share it; processes open it each for itself.
 pub struct KeyMap {
-    path: Option<PathBuf>,
-    connection: Mutex<Connection>,
+    file: Mutex<OpenFile>,
     /// Whether deleted rows are still in the write-ahead log.
     log_holds_deleted: AtomicBool,
 }
 
 impl fmt::Debug for KeyMap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("KeyMap").field(&self.path).finish()
+        let file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        f.debug_tuple("KeyMap").field(&file.path()).finish()
     }
 }
 
 impl KeyMap {
-    fn new(path: Option<PathBuf>, connection: Connection) -> Self {
+    fn new(file: OpenFile) -> Self {
         Self {
-            path,
-            connection: Mutex::new(connection),
+            file: Mutex::new(file),
             log_holds_deleted: AtomicBool::new(false),
         }
     }
@@ -66,11 +75,20 @@ impl KeyMap {
         operation: &'static str,
         work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
-        let mut connection = self
-            .connection
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        work(&mut connection).attempt(operation, self.path.as_deref())
+        self.run_on_file(operation, |file| work(&mut file.connection))
+    }
+
+    fn run_on_file<T>(
+        &self,
+        operation: &'static str,
+        work: impl FnOnce(&mut OpenFile) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.follow()?;
+        work(&mut file).map_err(|error| {
+            let kind = kind_of(error, &file.connection);
+            StoreError::new(file.path(), operation, kind)
+        })
     }
 
     /// The row of a key on one device.
@@ -85,34 +103,6 @@ impl KeyMap {
     ) -> Result<Option<KeyRow>, StoreError> {
         self.run("look up a key", |connection| {
             get(connection, id, kind, device)
-        })
-    }
-
-    /// The rows of `id` in all key types and on all devices.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn rows_of(&self, id: &KeyId) -> Result<Vec<KeyRow>, StoreError> {
-        self.run("look up keys", |connection| {
-            let sql = format!("SELECT {COLUMNS} FROM keys WHERE profile = ?1 AND scope = ?2");
-            let mut statement = connection.prepare_cached(&sql)?;
-            let rows = statement.query_map([id.profile().name(), id.scope()], KeyRow::read)?;
-            rows.collect()
-        })
-    }
-
-    /// Every row of a profile, by scope.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn rows(&self, profile: &Profile) -> Result<Vec<KeyRow>, StoreError> {
-        self.run("list keys", |connection| {
-            let sql = format!(
-                "SELECT {COLUMNS} FROM keys WHERE profile = ?1 ORDER BY scope, key_type DESC, device"
-            );
-            let mut statement = connection.prepare(&sql)?;
-            let rows = statement.query_map([profile.name()], KeyRow::read)?;
-            rows.collect()
         })
     }
 
@@ -151,6 +141,7 @@ impl KeyMap {
             let added = transaction.prepare_cached(&sql)?.execute(values)?;
             if added == 1 {
                 transaction.commit()?;
+                leave_log_empty(connection);
                 return Ok(Added::New);
             }
             let existing = get(&transaction, &row.id, row.kind, &row.device)?;
@@ -177,21 +168,6 @@ impl KeyMap {
             transaction.execute(&sql, values)?;
             remove(&transaction, "keys", row)?;
             transaction.commit()
-        })
-    }
-
-    /// The rows of a profile that were set aside, the oldest first.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn set_aside_rows(&self, profile: &Profile) -> Result<Vec<SetAsideRow>, StoreError> {
-        self.run("list keys that were set aside", |connection| {
-            let sql = format!(
-                "SELECT {COLUMNS}, reason, since FROM set_aside WHERE profile = ?1 ORDER BY id"
-            );
-            let mut statement = connection.prepare(&sql)?;
-            let rows = statement.query_map([profile.name()], SetAsideRow::read)?;
-            rows.collect()
         })
     }
 
@@ -226,15 +202,18 @@ impl KeyMap {
         })
     }
 
-    /// A number that changes whenever another connection has changed the map.
+    /// Changes whenever another connection has changed the map, or another file took its place.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn data_version(&self) -> Result<i64, StoreError> {
-        self.run("look for changes", |connection| {
-            connection
-                .prepare_cached("PRAGMA data_version")?
-                .query_row([], |row| row.get(0))
+    pub fn data_version(&self) -> Result<DataVersion, StoreError> {
+        self.run_on_file("look for changes", |file| {
+            let mut statement = file.connection.prepare_cached("PRAGMA data_version")?;
+            let changes = statement.query_row([], |row| row.get(0))?;
+            Ok(DataVersion {
+                file: file.number,
+                changes,
+            })
         })
     }
 
@@ -258,13 +237,17 @@ impl KeyMap {
 
 impl Drop for KeyMap {
     fn drop(&mut self) {
+        let file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        if file.was_replaced() {
+            return;
+        }
         if self.log_holds_deleted.load(Ordering::Relaxed) {
-            let connection = self.connection.lock();
-            self.forget_deleted(&connection.unwrap_or_else(PoisonError::into_inner));
+            self.forget_deleted(&file.connection);
         }
         if self.log_holds_deleted.load(Ordering::Relaxed) {
             tracing::warn!(
-                "another process reads the key map: deleted rows stay in its log until it is done"
+                "deleted rows stay in the log of the key map for now: another process reads it, or \
+                 its disk fails"
             );
         }
     }
@@ -287,10 +270,14 @@ fn get(
          WHERE profile = ?1 AND scope = ?2 AND key_type = ?3 AND device = ?4"
     );
     let key = params![id.profile().name(), id.scope(), kind.octet(), device];
-    connection
+    let row = connection
         .prepare_cached(&sql)?
-        .query_row(key, KeyRow::read)
-        .optional()
+        .query_row(key, |row| KeyRow::read(row, id.profile()))
+        .optional()?;
+    let unreadable = |reason: String| {
+        rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, reason.into())
+    };
+    row.transpose().map_err(unreadable)
 }
 
 /// This very row, and none that has taken its place.
@@ -303,6 +290,16 @@ fn remove(connection: &Connection, table: &str, row: &KeyRow) -> rusqlite::Resul
     let sql = format!("DELETE FROM {table} WHERE {THIS_ROW}");
     connection.prepare_cached(&sql)?.execute(values)?;
     Ok(())
+}
+
+/// Leaves the file as the whole of the map, for whoever copies or replaces it. Where somebody is in
+/// the way, a later change does it: what was committed is safe either way.
+fn leave_log_empty(connection: &Connection) {
+    match truncate_log(connection) {
+        Ok(false) => (),
+        Ok(true) => tracing::debug!("the write-ahead log is in use"),
+        Err(error) => tracing::debug!(%error, "the write-ahead log cannot be emptied"),
+    }
 }
 
 /// Empties the write-ahead log; true when somebody is in the way, which is no error to SQLite.

@@ -1,5 +1,8 @@
 //! libc's functions that change files, each asking [`disk`](crate::disk) first.
-#![allow(unsafe_code, reason = "these are C functions, called with C's arguments")]
+#![allow(
+    unsafe_code,
+    reason = "these are C functions, called with C's arguments"
+)]
 #![allow(
     unreachable_pub,
     reason = "they are exported by name, and Rust sees no caller"
@@ -27,8 +30,7 @@ type Truncate = unsafe extern "C" fn(c_int, off_t) -> c_int;
 type OnePath = unsafe extern "C" fn(*const c_char) -> c_int;
 type TwoPaths = unsafe extern "C" fn(*const c_char, *const c_char) -> c_int;
 type Mkdir = unsafe extern "C" fn(*const c_char, mode_t) -> c_int;
-type LinkAt =
-    unsafe extern "C" fn(c_int, *const c_char, c_int, *const c_char, c_int) -> c_int;
+type LinkAt = unsafe extern "C" fn(c_int, *const c_char, c_int, *const c_char, c_int) -> c_int;
 
 /// Ends the process at once: nothing is flushed, no destructor runs.
 pub(crate) fn exit() -> ! {

@@ -1,5 +1,8 @@
 //! A wall clock that stands where a test sets it. The clock that only runs forward is left alone.
-#![allow(unsafe_code, reason = "these are C functions, called with C's arguments")]
+#![allow(
+    unsafe_code,
+    reason = "these are C functions, called with C's arguments"
+)]
 #![allow(
     unreachable_pub,
     reason = "they are exported by name, and Rust sees no caller"
