@@ -5,12 +5,13 @@ CARGO ?= cargo
 RUNNER := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo 'nextest run' || echo 'test --lib --bins --tests')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format lint docs features test bench clean library install uninstall
+.PHONY: help setup check format lint docs features test crash bench clean library install uninstall
 
 help:
 	@echo 'make setup   install what the tests need from Debian (swtpm, SoftHSM, libraries)'
 	@echo 'make check   format, lints, documentation and feature combinations, warnings denied'
 	@echo 'make test    setup, then every test on the simulated devices'
+	@echo 'make crash   power cuts, full disks and kill -9 on the store, ROUNDS=n times as many'
 	@echo 'make bench   what the machine does, beside the bare primitives'
 	@echo 'make clean   remove what was built'
 	@echo 'make install     the C library, its headers and tokenbinding.pc, below PREFIX'
@@ -43,6 +44,11 @@ features:
 test: setup
 	$(CARGO) test --doc --workspace --all-features --locked
 	$(CARGO) $(RUNNER) --workspace --all-features --locked
+
+ROUNDS ?= 10
+crash:
+	TOKENBINDING_CRASH_ROUNDS=$(ROUNDS) $(CARGO) test -p tokenbinding-cli --test crash --all-features --locked -- \
+	    --nocapture --test-threads 4
 
 bench:
 	$(CARGO) bench -p tokenbinding --bench bindings --locked

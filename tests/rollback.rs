@@ -198,46 +198,50 @@ fn a_copy_of_the_file_alone_has_every_key_even_while_a_program_runs() {
     assert_eq!(in_use(&KeyMap::open(backup.path()).unwrap()), in_use(&map));
 }
 
-/// A log that a crash left, beside a map from a backup: SQLite takes it for this map's own.
+/// A log that a crash left, beside a map from a backup. SQLite takes it for this map's own: nothing
+/// in a log says to which database it belongs.
 #[test]
 fn a_log_beside_a_map_that_it_does_not_belong_to_is_refused_or_leaves_whole_rows() {
+    const END: usize = 90;
+    let scattered = |number: usize| row(number * 5 % 97);
     let (mut refused, mut opened) = (0, 0);
-    for step in 1..12 {
-        let (store, older, newer) = (folder(), folder(), folder());
-        let map = KeyMap::open(store.path()).unwrap();
-        for number in 0..step * 7 {
-            map.add(&row(number * 5 % 97)).unwrap();
-        }
-        fs::copy(file(&store), file(&older)).unwrap();
-        for number in step * 7..90 {
-            map.add(&row(number * 5 % 97)).unwrap();
-        }
-        map.remove(&[row(0), row(5), row(10)]).unwrap();
-        let reader = Connection::open(file(&store)).unwrap();
-        reader.execute_batch("BEGIN; SELECT * FROM keys").unwrap();
-        map.add(&row(96)).unwrap();
-        copy(store.path(), newer.path());
-        drop((map, reader));
-        fs::copy(file(&older), file(&newer)).unwrap();
-        let before = fs::read(file(&newer)).unwrap();
-        let read = KeyMap::open(newer.path()).and_then(|map| map.contents(&Profile::default()));
-        match read {
-            Err(error) => {
-                assert!(
-                    matches!(error.kind(), StoreErrorKind::Corrupt(_)),
-                    "{error}"
-                );
-                assert_eq!(fs::read(file(&newer)).unwrap(), before, "it was changed");
-                refused += 1;
-            }
-            Ok(contents) => {
-                assert!(contents.unreadable.is_empty());
-                assert!(contents.in_use.iter().all(|row| row.stored == [7; 900]));
-                opened += 1;
+    for in_backup in (10..70).step_by(12) {
+        for in_log in [1, 2, 5, 15] {
+            let (store, mixed) = (folder(), folder());
+            let map = KeyMap::open(store.path()).unwrap();
+            let add = |numbers: std::ops::Range<usize>| {
+                for number in numbers {
+                    map.add(&scattered(number)).unwrap();
+                }
+            };
+            add(0..in_backup);
+            let backup = fs::read(file(&store)).unwrap();
+            add(in_backup..END - in_log);
+            let reader = Connection::open(file(&store)).unwrap();
+            reader.execute_batch("BEGIN; SELECT * FROM keys").unwrap();
+            add(END - in_log..END);
+            copy(store.path(), mixed.path());
+            fs::write(file(&mixed), &backup).unwrap();
+            let log = mixed.path().join("keys.db-wal");
+            assert_ne!(fs::metadata(&log).unwrap().len(), 0);
+            let read = KeyMap::open(mixed.path()).and_then(|map| map.contents(&Profile::default()));
+            match read {
+                Err(error) => {
+                    let corrupt = matches!(error.kind(), StoreErrorKind::Corrupt(_));
+                    assert!(corrupt, "{error}");
+                    assert_eq!(fs::read(file(&mixed)).unwrap(), backup, "it was changed");
+                    refused += 1;
+                }
+                Ok(contents) => {
+                    assert!(contents.unreadable.is_empty());
+                    assert!(contents.in_use.iter().all(|row| row.stored == [7; 900]));
+                    opened += 1;
+                }
             }
         }
     }
     println!("{refused} refused, {opened} opened");
+    assert!(refused > 0);
 }
 
 #[test]
@@ -263,6 +267,24 @@ fn a_key_that_a_later_version_stored_is_told_left_alone_and_no_hindrance_to_othe
     assert!(damage.contains("later version"), "{damage}");
     assert_eq!(binder.delete(OLD).unwrap().keys, 1);
     assert_eq!(binder.list().unwrap().len(), 1);
+}
+
+#[test]
+fn a_running_program_stops_when_a_later_version_has_changed_the_tables() {
+    let store = folder();
+    let binder = software(store.path());
+    id(&binder, OLD);
+    let later = Connection::open(file(&store)).unwrap();
+    later.pragma_update(None, "user_version", 2).unwrap();
+    let changed = Instant::now();
+    let error = loop {
+        match binder.id(OLD, P256) {
+            Err(error) => break error,
+            Ok(_) => assert!(changed.elapsed() < SOON, "it goes on"),
+        }
+        thread::yield_now();
+    };
+    assert!(error.to_string().contains("later version"), "{error}");
 }
 
 #[test]

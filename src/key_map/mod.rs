@@ -205,16 +205,25 @@ impl KeyMap {
     /// Changes whenever another connection has changed the map, or another file took its place.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`], also when a later version of this program has changed the tables meanwhile.
     pub fn data_version(&self) -> Result<DataVersion, StoreError> {
-        self.run_on_file("look for changes", |file| {
-            let mut statement = file.connection.prepare_cached("PRAGMA data_version")?;
-            let changes = statement.query_row([], |row| row.get(0))?;
-            Ok(DataVersion {
+        let operation = "look for changes";
+        let ask = |connection: &Connection, pragma: &str| -> rusqlite::Result<i64> {
+            let mut statement = connection.prepare_cached(pragma)?;
+            statement.query_row([], |row| row.get(0))
+        };
+        self.run_on_file(operation, |file| {
+            let changes = ask(&file.connection, "PRAGMA data_version")?;
+            let version = ask(&file.connection, "PRAGMA user_version")?;
+            if version != schema::NEWEST {
+                let kind = StoreErrorKind::Newer { version };
+                return Ok(Err(StoreError::new(file.path(), operation, kind)));
+            }
+            Ok(Ok(DataVersion {
                 file: file.number,
                 changes,
-            })
-        })
+            }))
+        })?
     }
 
     /// Moves what was deleted out of the write-ahead log as well. Nobody is waited for: when a

@@ -32,6 +32,9 @@ pub(super) const STEPS: &[&str] = &["
     ) STRICT;
 "];
 
+/// The version to which the steps lead.
+pub(super) const NEWEST: i64 = 1;
+
 /// What became of a database that was to be brought up to date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Migrated {
@@ -96,6 +99,13 @@ mod tests {
         assert_eq!(row, (7, 8));
         let newer = migrate(&mut database, &[first]).unwrap();
         assert_eq!(newer, Migrated::Newer { version: 2 });
+    }
+
+    #[test]
+    fn the_newest_version_is_that_of_the_last_step() {
+        let mut database = Connection::open_in_memory().unwrap();
+        migrate(&mut database, STEPS).unwrap();
+        assert_eq!(version(&database).unwrap(), NEWEST);
     }
 
     #[test]
