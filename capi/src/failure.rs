@@ -126,6 +126,7 @@ fn of_store(error: &StoreError) -> Cause {
             _ => Cause::StoreFailed,
         },
         StoreErrorKind::Corrupt(_)
+        | StoreErrorKind::ForeignLog(_)
         | StoreErrorKind::Gone
         | StoreErrorKind::Missing(_)
         | StoreErrorKind::Newer { .. } => Cause::StoreCorrupt,

@@ -47,14 +47,17 @@ impl Binder {
         let id = self.key_id(&scope);
         // What tokens carry is looked for whatever the map says; a software keystore carries
         // nothing, and looking at it could make one.
-        let rows = self.map.contents_of(&id)?.keys();
+        let contents = self.map.contents_of(&id)?;
+        let unreadable = !contents.unreadable.is_empty();
+        let rows = contents.keys();
         let carries = |name: &str| name != ProviderChoice::Software.name();
         let devices =
             self.devices(|name| carries(name) || rows.iter().any(|row| row.provider == name));
         let mut deleted = self.delete_rows(rows, &devices)?;
-        deleted.keys += self
-            .map
-            .remove_unreadable(&self.profile, Some(id.scope()))?;
+        if unreadable {
+            let scope = Some(id.scope());
+            deleted.keys += self.map.remove_unreadable(&self.profile, scope)?;
+        }
         for (name, backend) in devices {
             if let Some(backend) = backend.filter(|_| carries(name)) {
                 deleted.keys += self.delete_unknown_to_the_map(&*backend, &id)?;

@@ -1,9 +1,11 @@
 //! What is in the map, row by row: a row that cannot be read spoils no other.
 
+use std::sync::atomic::Ordering;
+
 use rusqlite::{Connection, Row, params};
 use tokenbinding_backend::{KeyId, KeyType, Profile};
 
-use super::{KeyMap, KeyRow, SetAsideRow, StoreError, immediate, row::COLUMNS};
+use super::{KeyMap, KeyRow, SetAsideRow, StoreError, row::COLUMNS};
 
 /// The rows of a profile, or of one scope in it, at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -83,11 +85,11 @@ impl KeyMap {
         profile: &Profile,
         scope: Option<&str>,
     ) -> Result<usize, StoreError> {
-        self.run("remove rows that cannot be read", |connection| {
-            let transaction = immediate(connection)?;
+        self.change("remove rows that cannot be read", |transaction| {
+            self.log_holds_deleted.store(true, Ordering::Relaxed);
             let mut removed = 0;
             for table in ["keys", "set_aside"] {
-                for row in unreadable(&transaction, table, profile, scope)? {
+                for row in unreadable(transaction, table, profile, scope)? {
                     let sql = format!(
                         "DELETE FROM {table} WHERE profile = ?1 AND CAST(scope AS BLOB) = ?2 \
                          AND key_type = ?3 AND CAST(device AS BLOB) = ?4"
@@ -95,10 +97,6 @@ impl KeyMap {
                     let values = params![profile.name(), row.scope, row.kind, row.device];
                     removed += transaction.execute(&sql, values)?;
                 }
-            }
-            transaction.commit()?;
-            if removed > 0 {
-                self.forget_deleted(connection);
             }
             Ok(removed)
         })

@@ -41,6 +41,12 @@ pub enum StoreErrorKind {
          anew; the keys in it are lost then"
     )]
     Missing(PathBuf),
+    /// The changes beside it are those of another map, or of another state of it.
+    #[error(
+        "the log {0:?} beside it does not belong to it: put both back from one backup, or move the \
+         log away to use the map without it"
+    )]
+    ForeignLog(PathBuf),
     /// It was there when it was opened.
     #[error(
         "it was moved away or deleted while it was in use: put it back, or start this program \

@@ -5,7 +5,6 @@
 //! each use looks whether another file took the name, and turns to that.
 
 use std::{
-    fs, io,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
@@ -16,8 +15,9 @@ use tokenbinding_backend::private::{self, PrivateError};
 use super::{
     StoreError, StoreErrorKind,
     error::{Attempt as _, kind_of},
-    open::{OPEN, connect, log_of},
+    open::{OPEN, connect},
     schema::{self, APPLICATION_ID, Migrated},
+    serial,
 };
 
 /// Bytes of SQLite's own header: a shorter file is no database.
@@ -29,7 +29,7 @@ type Identity = (u64, u64);
 pub(super) struct OpenFile {
     pub(super) connection: Connection,
     /// Where it is, and which file that was; `None` in memory.
-    place: Option<(PathBuf, Identity)>,
+    pub(super) place: Option<(PathBuf, Identity)>,
     /// How many files this map had before.
     pub(super) number: u64,
 }
@@ -128,38 +128,34 @@ fn open_checked(path: &Path) -> Result<Connection, StoreError> {
             "it has {length} bytes"
         ))));
     }
-    let left_over = has_log(path).map_err(|error| refuse(error.into()))?;
+    let log = serial::has_log(path).map_err(|source| {
+        let path = serial::log_of(path);
+        refuse(PrivateError::Io { path, source }.into())
+    })?;
     let mut connection = connect(path).attempt(OPEN, Some(path))?;
     abandon(&connection);
-    check(&mut connection, left_over).map_err(refuse)?;
+    check(&mut connection, path, log).map_err(refuse)?;
     connection
         .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)
         .attempt(OPEN, Some(path))?;
     Ok(connection)
 }
 
-/// Whether there is something in the write-ahead log: another process is writing, or one died.
-fn has_log(path: &Path) -> Result<bool, PrivateError> {
-    let log = log_of(path);
-    match fs::metadata(&log) {
-        Ok(metadata) => Ok(metadata.len() > 0),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(source) => Err(PrivateError::Io { path: log, source }),
-    }
-}
-
-fn check(connection: &mut Connection, log: bool) -> Result<(), StoreErrorKind> {
+/// Checks that it is a key map of a version that this program knows, with the log of its own.
+fn check(connection: &mut Connection, path: &Path, log: bool) -> Result<(), StoreErrorKind> {
     let work = |connection: &mut Connection| {
         let id: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
         if id != APPLICATION_ID {
             let cause = format!("its application id is {id:#x}");
             return Ok(Err(StoreErrorKind::Corrupt(cause)));
         }
+        if log && !serial::log_belongs(connection, path)? {
+            return Ok(Err(StoreErrorKind::ForeignLog(serial::log_of(path))));
+        }
         if let Migrated::Newer { version } = schema::migrate(connection, schema::STEPS)? {
             return Ok(Err(StoreErrorKind::Newer { version }));
         }
-        // SQLite does not see that a log belongs to another database, such as the one that a backup
-        // replaced; what comes of it mostly does not fit together.
+        // After a crash, and for a log that an earlier version left beside another map.
         if log {
             let found: String =
                 connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;

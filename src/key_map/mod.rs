@@ -11,6 +11,7 @@ mod file;
 mod open;
 mod row;
 mod schema;
+mod serial;
 
 use std::{
     fmt,
@@ -21,7 +22,7 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 use tokenbinding_backend::{KeyId, KeyType, Profile};
 
 pub use self::{
@@ -123,8 +124,7 @@ impl KeyMap {
     /// # Errors
     /// [`StoreError`]; the row is not in the map then.
     pub fn add(&self, row: &KeyRow) -> Result<Added, StoreError> {
-        self.run("store a key", |connection| {
-            let transaction = immediate(connection)?;
+        self.change("store a key", |transaction| {
             let sql = format!(
                 "INSERT INTO keys ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
                  ON CONFLICT DO NOTHING"
@@ -140,11 +140,9 @@ impl KeyMap {
             ];
             let added = transaction.prepare_cached(&sql)?.execute(values)?;
             if added == 1 {
-                transaction.commit()?;
-                leave_log_empty(connection);
                 return Ok(Added::New);
             }
-            let existing = get(&transaction, &row.id, row.kind, &row.device)?;
+            let existing = get(transaction, &row.id, row.kind, &row.device)?;
             existing
                 .map(Added::Existing)
                 .ok_or(rusqlite::Error::QueryReturnedNoRows)
@@ -157,8 +155,7 @@ impl KeyMap {
     /// # Errors
     /// [`StoreError`]; the row is still in use then.
     pub fn set_aside(&self, row: &KeyRow, reason: &str) -> Result<(), StoreError> {
-        self.run("set a key aside", |connection| {
-            let transaction = immediate(connection)?;
+        self.change("set a key aside", |transaction| {
             let sql = format!(
                 "INSERT INTO set_aside ({COLUMNS}, reason, since) \
                  SELECT {COLUMNS}, ?6, unixepoch() FROM keys WHERE {THIS_ROW}"
@@ -166,8 +163,7 @@ impl KeyMap {
             let [profile, scope, device] = [row.id.profile().name(), row.id.scope(), &row.device];
             let values = params![profile, scope, row.kind.octet(), device, row.stored, reason];
             transaction.execute(&sql, values)?;
-            remove(&transaction, "keys", row)?;
-            transaction.commit()
+            remove(transaction, "keys", row)
         })
     }
 
@@ -176,11 +172,10 @@ impl KeyMap {
     /// # Errors
     /// [`StoreError`]; no row is removed then.
     pub fn prune(&self, profile: &Profile) -> Result<usize, StoreError> {
-        self.run("prune the keys that were set aside", |connection| {
+        self.change("prune the keys that were set aside", |transaction| {
+            self.log_holds_deleted.store(true, Ordering::Relaxed);
             let sql = "DELETE FROM set_aside WHERE profile = ?1";
-            let pruned = connection.execute(sql, [profile.name()])?;
-            self.forget_deleted(connection);
-            Ok(pruned)
+            transaction.execute(sql, [profile.name()])
         })
     }
 
@@ -190,14 +185,12 @@ impl KeyMap {
     /// # Errors
     /// [`StoreError`]; no row is removed then.
     pub fn remove(&self, rows: &[KeyRow]) -> Result<(), StoreError> {
-        self.run("delete keys", |connection| {
-            let transaction = immediate(connection)?;
+        self.change("delete keys", |transaction| {
+            self.log_holds_deleted.store(true, Ordering::Relaxed);
             for row in rows {
-                remove(&transaction, "keys", row)?;
-                remove(&transaction, "set_aside", row)?;
+                remove(transaction, "keys", row)?;
+                remove(transaction, "set_aside", row)?;
             }
-            transaction.commit()?;
-            self.forget_deleted(connection);
             Ok(())
         })
     }
@@ -226,21 +219,41 @@ impl KeyMap {
         })?
     }
 
-    /// Moves what was deleted out of the write-ahead log as well. Nobody is waited for: when a
-    /// reader is in the way, the next removal or the end of this map does it. The deletion itself
-    /// is done.
-    fn forget_deleted(&self, connection: &Connection) {
-        let left = match truncate_log(connection) {
-            Ok(busy) => busy,
-            Err(error) => {
-                tracing::debug!(%error, "the write-ahead log cannot be truncated");
-                true
+    /// Changes the map in one transaction, which is safe on disk once this returns.
+    fn change<T>(
+        &self,
+        operation: &'static str,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        self.run_on_file(operation, |file| {
+            let OpenFile {
+                connection, place, ..
+            } = file;
+            let before = connection.total_changes();
+            // Takes the write lock at once, so that it cannot fail half-way for another's.
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let done = work(&transaction)?;
+            if transaction.total_changes() == before {
+                return Ok(done);
             }
-        };
-        if left {
-            tracing::debug!("deleted rows stay in the write-ahead log for now");
+            serial::count(&transaction, place.as_ref().map(|(path, _)| &**path))?;
+            transaction.commit()?;
+            self.empty_log(connection);
+            Ok(done)
+        })
+    }
+
+    /// Moves what was changed out of the write-ahead log: what was deleted is nowhere then, and the
+    /// file is the whole of the map for whoever copies or replaces it. Nobody is waited for: when a
+    /// reader is in the way, the next change or the end of this map does it. The change itself is
+    /// done.
+    fn empty_log(&self, connection: &Connection) {
+        match truncate_log(connection) {
+            Ok(false) => self.log_holds_deleted.store(false, Ordering::Relaxed),
+            Ok(true) => tracing::debug!("changes stay in the write-ahead log for now"),
+            Err(error) => tracing::debug!(%error, "the write-ahead log cannot be emptied"),
         }
-        self.log_holds_deleted.store(left, Ordering::Relaxed);
     }
 }
 
@@ -251,7 +264,7 @@ impl Drop for KeyMap {
             return;
         }
         if self.log_holds_deleted.load(Ordering::Relaxed) {
-            self.forget_deleted(&file.connection);
+            self.empty_log(&file.connection);
         }
         if self.log_holds_deleted.load(Ordering::Relaxed) {
             tracing::warn!(
@@ -260,12 +273,6 @@ impl Drop for KeyMap {
             );
         }
     }
-}
-
-/// Starts a transaction that takes the write lock at once, so that it cannot fail half-way for
-/// another's.
-fn immediate(connection: &mut Connection) -> rusqlite::Result<rusqlite::Transaction<'_>> {
-    connection.transaction_with_behavior(TransactionBehavior::Immediate)
 }
 
 fn get(
@@ -299,16 +306,6 @@ fn remove(connection: &Connection, table: &str, row: &KeyRow) -> rusqlite::Resul
     let sql = format!("DELETE FROM {table} WHERE {THIS_ROW}");
     connection.prepare_cached(&sql)?.execute(values)?;
     Ok(())
-}
-
-/// Leaves the file as the whole of the map, for whoever copies or replaces it. Where somebody is in
-/// the way, a later change does it: what was committed is safe either way.
-fn leave_log_empty(connection: &Connection) {
-    match truncate_log(connection) {
-        Ok(false) => (),
-        Ok(true) => tracing::debug!("the write-ahead log is in use"),
-        Err(error) => tracing::debug!(%error, "the write-ahead log cannot be emptied"),
-    }
 }
 
 /// Empties the write-ahead log; true when somebody is in the way, which is no error to SQLite.

@@ -4,7 +4,7 @@ use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io,
     os::unix::fs::OpenOptionsExt as _,
-    path::{self, Path, PathBuf},
+    path::{self, Path},
     thread,
     time::{Duration, Instant},
 };
@@ -17,6 +17,7 @@ use super::{
     error::{Attempt as _, kind_of},
     file::OpenFile,
     schema::{self, APPLICATION_ID},
+    serial::log_of,
 };
 
 /// The key map's file in the folder of the store.
@@ -25,8 +26,6 @@ const FILE: &str = "keys.db";
 const NEW_FILE: &str = "keys.db.new";
 /// Held while it is made. In the folder, so that nobody else can hold it.
 const LOCK_FILE: &str = "keys.db.lock";
-/// SQLite's write-ahead log beside it.
-const WAL_FILE: &str = "keys.db-wal";
 /// How long to wait for another process' write.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// How long to wait before another look at a lock.
@@ -77,11 +76,6 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "secure_delete", true)?;
     // A key is shown only after it has reached the disk.
     connection.pragma_update(None, "synchronous", "FULL")
-}
-
-/// SQLite's write-ahead log of the key map `path`.
-pub(super) fn log_of(path: &Path) -> PathBuf {
-    path.with_file_name(WAL_FILE)
 }
 
 /// Whether there is anything of this name: a link counts even where it leads nowhere, since the map
