@@ -1,7 +1,5 @@
 //! What is in the map, row by row: a row that cannot be read spoils no other.
 
-use std::sync::atomic::Ordering;
-
 use rusqlite::{Connection, Row, params};
 use tokenbinding_backend::{KeyId, KeyType, Profile};
 
@@ -85,8 +83,7 @@ impl KeyMap {
         profile: &Profile,
         scope: Option<&str>,
     ) -> Result<usize, StoreError> {
-        self.change("remove rows that cannot be read", |transaction| {
-            self.log_holds_deleted.store(true, Ordering::Relaxed);
+        self.delete("remove rows that cannot be read", |transaction| {
             let mut removed = 0;
             for table in ["keys", "set_aside"] {
                 for row in unreadable(transaction, table, profile, scope)? {

@@ -1,8 +1,9 @@
 //! The open file of a key map, and whether it still is the one of its name.
 //!
 //! A backup may be put in the place of the map while programs use it. SQLite would go on with the
-//! file that has no name any more, and at its end remove the write-ahead log of the one that has: so
-//! each use looks whether another file took the name, and turns to that.
+//! file that has no name any more, and keys that are made would be lost with it: so each use looks
+//! whether another file took the name, and turns to that. To write into the file itself while
+//! programs use it is beyond what can be noticed.
 
 use std::{
     os::unix::fs::MetadataExt as _,
@@ -93,14 +94,6 @@ impl OpenFile {
     pub(super) fn was_replaced(&self) -> bool {
         let place = self.place.as_ref();
         place.is_some_and(|(path, own)| identity(path).is_ok_and(|present| present != *own))
-    }
-}
-
-impl Drop for OpenFile {
-    fn drop(&mut self) {
-        if self.was_replaced() {
-            abandon(&self.connection);
-        }
     }
 }
 

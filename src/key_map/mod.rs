@@ -51,7 +51,9 @@ pub struct DataVersion {
 /// An open key map. Threads may share it; processes open it each for itself.
 pub struct KeyMap {
     file: Mutex<OpenFile>,
-    /// Whether deleted rows are still in the write-ahead log.
+    /// Whether changes are still in the write-ahead log.
+    log_holds_changes: AtomicBool,
+    /// Whether deleted rows are among them.
     log_holds_deleted: AtomicBool,
 }
 
@@ -66,6 +68,7 @@ impl KeyMap {
     fn new(file: OpenFile) -> Self {
         Self {
             file: Mutex::new(file),
+            log_holds_changes: AtomicBool::new(false),
             log_holds_deleted: AtomicBool::new(false),
         }
     }
@@ -172,8 +175,7 @@ impl KeyMap {
     /// # Errors
     /// [`StoreError`]; no row is removed then.
     pub fn prune(&self, profile: &Profile) -> Result<usize, StoreError> {
-        self.change("prune the keys that were set aside", |transaction| {
-            self.log_holds_deleted.store(true, Ordering::Relaxed);
+        self.delete("prune the keys that were set aside", |transaction| {
             let sql = "DELETE FROM set_aside WHERE profile = ?1";
             transaction.execute(sql, [profile.name()])
         })
@@ -185,8 +187,7 @@ impl KeyMap {
     /// # Errors
     /// [`StoreError`]; no row is removed then.
     pub fn remove(&self, rows: &[KeyRow]) -> Result<(), StoreError> {
-        self.change("delete keys", |transaction| {
-            self.log_holds_deleted.store(true, Ordering::Relaxed);
+        self.delete("delete keys", |transaction| {
             for row in rows {
                 remove(transaction, "keys", row)?;
                 remove(transaction, "set_aside", row)?;
@@ -219,6 +220,19 @@ impl KeyMap {
         })?
     }
 
+    /// Like [`change`](Self::change), for a change whose traces are to go from the log as well.
+    fn delete<T>(
+        &self,
+        operation: &'static str,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let done = self.change(operation, work)?;
+        if self.log_holds_changes.load(Ordering::Relaxed) {
+            self.log_holds_deleted.store(true, Ordering::Relaxed);
+        }
+        Ok(done)
+    }
+
     /// Changes the map in one transaction, which is safe on disk once this returns.
     fn change<T>(
         &self,
@@ -249,10 +263,13 @@ impl KeyMap {
     /// reader is in the way, the next change or the end of this map does it. The change itself is
     /// done.
     fn empty_log(&self, connection: &Connection) {
-        match truncate_log(connection) {
-            Ok(false) => self.log_holds_deleted.store(false, Ordering::Relaxed),
-            Ok(true) => tracing::debug!("changes stay in the write-ahead log for now"),
-            Err(error) => tracing::debug!(%error, "the write-ahead log cannot be emptied"),
+        let left = truncate_log(connection).unwrap_or_else(|error| {
+            tracing::debug!(%error, "the write-ahead log cannot be emptied");
+            true
+        });
+        self.log_holds_changes.store(left, Ordering::Relaxed);
+        if !left {
+            self.log_holds_deleted.store(false, Ordering::Relaxed);
         }
     }
 }
