@@ -222,7 +222,7 @@ impl Binder {
         id: &KeyId,
         kind: KeyType,
     ) -> Result<Option<Arc<OpenKey>>, Error> {
-        let mut rows = self.map.contents_of(id)?.in_use;
+        let mut rows = self.map.rows_of(id)?;
         rows.retain(|row| row.kind == kind && row.device != main.info().device);
         for row in &rows {
             match self.providers.named(&row.provider) {

@@ -55,6 +55,23 @@ fn key_of(row: &KeyRow) -> (KeyId, KeyType, String, Vec<u8>) {
 }
 
 impl KeyMap {
+    /// The rows in use of `id`, in all key types and on all devices; those that cannot be read are
+    /// passed over.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn rows_of(&self, id: &KeyId) -> Result<Vec<KeyRow>, StoreError> {
+        self.run("look up keys", |connection| {
+            let (profile, scope) = (id.profile(), Some(id.scope()));
+            let mut rows = Vec::new();
+            each(connection, "keys", COLUMNS, profile, scope, "", |row| {
+                rows.extend(KeyRow::read(row, profile)?);
+                Ok(())
+            })?;
+            Ok(rows)
+        })
+    }
+
     /// Everything of a profile.
     ///
     /// # Errors
