@@ -2,7 +2,7 @@
 //!
 //! Preloaded (`LD_PRELOAD`) into a process, it stands before libc's calls that change a folder named
 //! in the environment. It counts them, and does at one of them what its [`Plan`] says. A power cut
-//! also takes back what was not yet synced: see [`image`]. The clock can be set, too.
+//! also takes back what was not yet synced: see `image.rs`. The clock can be set, too.
 //!
 //! It sees what goes through libc, which is all of SQLite and of Rust's `std`. The one change of the
 //! store that it cannot fail is the rename of `tempfile`, a system call without libc; a power cut
