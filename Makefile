@@ -6,7 +6,7 @@ RUNNER := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo 'nextest ru
 
 .DEFAULT_GOAL := help
 .PHONY: help setup check format lint docs features test bench bench-json \
-    bench-growth bench-memory measured load fault-matrix clean library install uninstall
+    bench-growth bench-memory measured load crash fault-matrix clean library install uninstall
 
 help:
 	@echo 'make setup   install what the tests need from Debian (swtpm, SoftHSM, libraries)'
@@ -18,6 +18,7 @@ help:
 	@echo 'make bench-memory    how much memory it takes at most'
 	@echo 'make load    many connections and bad headers: CONNECTIONS=, REQUESTS=, HEADERS='
 	@echo 'make fault-matrix    writes docs/fault-matrix.md anew from what the devices do'
+	@echo 'make crash   power cuts, full disks and kill -9 on the store, ROUNDS=n times as many'
 	@echo 'make clean   remove what was built'
 	@echo 'make install     the C library, its headers and tokenbinding.pc, below PREFIX'
 	@echo 'make uninstall   removes them again'
@@ -49,6 +50,11 @@ features:
 test: setup
 	$(CARGO) test --doc --workspace --all-features --locked
 	$(CARGO) $(RUNNER) --workspace --all-features --locked
+
+ROUNDS ?= 10
+crash:
+	TOKENBINDING_CRASH_ROUNDS=$(ROUNDS) $(CARGO) test -p tokenbinding-cli --test crash --all-features --locked -- \
+	    --nocapture --test-threads 4
 
 # What is measured as a whole process.
 measured: setup

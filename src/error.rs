@@ -36,6 +36,17 @@ pub enum Error {
         /// The scope that was looked for.
         scope: Scope,
     },
+    /// A later version of this program stored the key. It is left as it is.
+    #[error(
+        "a later version of this program made the key of {scope} (format {version}): use that or \
+         a later one, or delete the key with `keys delete`"
+    )]
+    NewerKey {
+        /// The scope of the key, as the key map has it.
+        scope: String,
+        /// The version of what is stored.
+        version: u8,
+    },
     /// The device returned a signature that is none.
     #[error(
         "{backend}: the device returned a bad signature, which was thrown away: try again, and \

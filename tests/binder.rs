@@ -213,7 +213,7 @@ fn the_list_tells_scope_type_provider_and_id_of_each_key() {
         .map(|key| {
             (
                 key.scope.canonical(),
-                key.key_type,
+                key.key_type.unwrap(),
                 key.provider,
                 key.id.unwrap(),
             )

@@ -39,7 +39,7 @@ fn two_keys(kind: KeyType) -> (TempDir, [TokenBindingId; 2], [StoredKey; 2]) {
     let binder = open(dir.path());
     let ids = [A, B].map(|target| id(&binder, target, kind));
     let map = KeyMap::open(dir.path()).unwrap();
-    let rows = map.rows(&Profile::default()).unwrap();
+    let rows = map.contents(&Profile::default()).unwrap().in_use;
     let stored: Vec<_> = rows.iter().map(|row| row.stored_key().unwrap()).collect();
     (dir, ids, stored.try_into().unwrap())
 }

@@ -35,8 +35,8 @@ impl Machine {
     }
 
     fn set_aside(&self) -> usize {
-        let aside = self.map().set_aside_rows(&Profile::default());
-        aside.unwrap().len()
+        let aside = self.map().contents(&Profile::default());
+        aside.unwrap().set_aside.len()
     }
 }
 
@@ -76,7 +76,7 @@ fn a_key_that_was_set_aside_while_its_device_had_it_does_not_come_back_after_del
     for delete in [delete_all, delete] {
         let machine = Machine::new();
         let old = id(&machine.open());
-        let rows = machine.map().rows(&Profile::default()).unwrap();
+        let rows = machine.map().contents(&Profile::default()).unwrap().in_use;
         machine.map().set_aside(&rows[0], "wrong answer").unwrap();
         let binder = machine.open();
         assert_eq!(delete(&binder).unwrap().keys, 1);
@@ -119,5 +119,13 @@ fn a_key_on_a_device_that_is_not_at_hand_is_told_and_stays() {
     let binder = Binder::with_backend(machine.map(), FakeDevice::new("2").open());
     let deleted = binder.delete(A).unwrap();
     assert_eq!((deleted.keys, deleted.unreachable.len()), (0, 1));
-    assert_eq!(machine.map().rows(&Profile::default()).unwrap().len(), 1);
+    assert_eq!(
+        machine
+            .map()
+            .contents(&Profile::default())
+            .unwrap()
+            .in_use
+            .len(),
+        1
+    );
 }

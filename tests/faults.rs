@@ -102,7 +102,7 @@ impl Machine {
     /// The public keys of the rows in use, each of which opens on the device and signs.
     fn usable_keys(&self) -> Vec<PublicKey> {
         let backend = self.device.open();
-        let rows = self.map().rows(&Profile::default()).unwrap();
+        let rows = self.map().contents(&Profile::default()).unwrap().in_use;
         rows.iter()
             .map(|row| {
                 let key = backend.open(&row.stored_key().unwrap()).unwrap();
@@ -257,6 +257,10 @@ fn a_key_that_is_set_aside_by_one_thread_is_not_set_aside_again() {
         threads.into_iter().map(|t| t.join().unwrap()).collect()
     });
     assert!(ids.iter().all(|id| *id == ids[0]));
-    let aside = machine.map().set_aside_rows(&Profile::default());
-    assert_eq!((aside.unwrap().len(), machine.device.keys().len()), (1, 1));
+    let aside = machine
+        .map()
+        .contents(&Profile::default())
+        .unwrap()
+        .set_aside;
+    assert_eq!((aside.len(), machine.device.keys().len()), (1, 1));
 }

@@ -6,7 +6,7 @@ use std::{collections::HashSet, fs, os::unix::fs::PermissionsExt as _, path::Pat
 use tempfile::TempDir;
 use tokenbinding::{
     KeyType, Profile,
-    key_map::{Added, KeyMap, KeyRow, StoreErrorKind},
+    key_map::{Added, KeyMap, KeyRow, SetAsideRow, StoreErrorKind},
 };
 use tokenbinding_backend::{KeyId, private::PrivateError};
 
@@ -41,7 +41,11 @@ fn get(map: &KeyMap, row: &KeyRow) -> Option<KeyRow> {
 }
 
 fn rows(map: &KeyMap) -> Vec<KeyRow> {
-    map.rows(&Profile::default()).unwrap()
+    map.contents(&Profile::default()).unwrap().in_use
+}
+
+fn set_aside(map: &KeyMap) -> Vec<SetAsideRow> {
+    map.contents(&Profile::default()).unwrap().set_aside
 }
 
 /// The files of the folder that hold `mark`.
@@ -142,7 +146,7 @@ fn rows_of_other_types_devices_and_profiles_do_not_meet() {
         assert_eq!(map.add(row).unwrap(), Added::New);
         assert_eq!(get(&map, row).as_ref(), Some(row));
     }
-    assert_eq!(map.rows_of(&first.id).unwrap().len(), 3);
+    assert_eq!(map.contents_of(&first.id).unwrap().in_use.len(), 3);
 }
 
 #[test]
@@ -162,7 +166,7 @@ fn a_row_set_aside_is_out_of_use_and_kept_with_its_reason() {
     map.add(&lost).unwrap();
     map.set_aside(&lost, "cleared").unwrap();
     assert_eq!(rows(&map), []);
-    let aside = map.set_aside_rows(&Profile::default()).unwrap();
+    let aside = set_aside(&map);
     assert_eq!(aside.len(), 1);
     assert_eq!((&aside[0].row, &*aside[0].reason), (&lost, "cleared"));
 }
@@ -174,7 +178,7 @@ fn a_row_that_took_the_place_of_another_is_not_set_aside_for_it() {
     map.add(&present).unwrap();
     map.set_aside(&row("host:a", "past"), "cleared").unwrap();
     assert_eq!(rows(&map), [present]);
-    assert!(map.set_aside_rows(&Profile::default()).unwrap().is_empty());
+    assert!(set_aside(&map).is_empty());
 }
 
 #[test]
@@ -193,8 +197,8 @@ fn pruning_removes_what_this_profile_set_aside_and_nothing_else() {
         map.set_aside(row, "cleared").unwrap();
     }
     assert_eq!(map.prune(&Profile::default()).unwrap(), 1);
-    assert!(map.set_aside_rows(&Profile::default()).unwrap().is_empty());
-    assert_eq!(map.set_aside_rows(&work).unwrap().len(), 1);
+    assert!(set_aside(&map).is_empty());
+    assert_eq!(map.contents(&work).unwrap().set_aside.len(), 1);
     assert_eq!(rows(&map), [kept]);
 }
 
@@ -216,7 +220,7 @@ fn a_row_that_was_set_aside_is_removed_like_one_in_use() {
     map.add(&lost).unwrap();
     map.set_aside(&lost, "cleared").unwrap();
     map.remove(&[lost]).unwrap();
-    assert!(map.set_aside_rows(&Profile::default()).unwrap().is_empty());
+    assert!(set_aside(&map).is_empty());
 }
 
 /// Rows move between pages as the map grows: no copy may stay behind in any of them.

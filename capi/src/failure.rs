@@ -125,9 +125,11 @@ fn of_store(error: &StoreError) -> Cause {
             std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Cause::StoreFull,
             _ => Cause::StoreFailed,
         },
-        StoreErrorKind::Corrupt(_) | StoreErrorKind::Missing(_) | StoreErrorKind::Newer { .. } => {
-            Cause::StoreCorrupt
-        }
+        StoreErrorKind::Corrupt(_)
+        | StoreErrorKind::ForeignLog(_)
+        | StoreErrorKind::Gone
+        | StoreErrorKind::Missing(_)
+        | StoreErrorKind::Newer { .. } => Cause::StoreCorrupt,
         StoreErrorKind::Busy => Cause::StoreBusy,
         StoreErrorKind::Full => Cause::StoreFull,
         _ => Cause::StoreFailed,

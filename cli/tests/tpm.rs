@@ -8,7 +8,7 @@ mod common;
 use std::{
     process::{Command, Output, Stdio},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use common::{Sandbox, stderr, text};
@@ -59,6 +59,43 @@ fn a_header_signed_in_the_tpm_verifies() {
         sandbox.ok(&["verify", message, "--ekm", ekm, "--key-type", key_type]);
     }
     assert_eq!(swtpm.loaded_objects(), 0);
+}
+
+/// Keys that are derived in the TPM hang on their rows alone.
+#[test]
+fn a_process_killed_at_any_moment_loses_no_derived_key_that_was_shown() {
+    let (sandbox, swtpm) = (Sandbox::new(), Swtpm::start());
+    let started = Instant::now();
+    let mut known = id(&sandbox, &swtpm.tcti());
+    let whole = started.elapsed();
+    for round in 0..12u32 {
+        let delete = round % 4 == 3;
+        let args: &[&str] = match delete {
+            true => &["keys", "delete", TARGET],
+            false => &["id", TARGET, "--json"],
+        };
+        let mut command = sandbox.command();
+        command
+            .args(["--provider", "tpm", "--tcti", &swtpm.tcti()])
+            .args(args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let moment = whole * (round * 5 % 12) / 12;
+        let started = Instant::now();
+        while started.elapsed() < moment && child.try_wait().unwrap().is_none() {
+            thread::yield_now();
+        }
+        child.kill().unwrap();
+        let shown = child.wait_with_output().unwrap().stdout;
+        let now = id(&sandbox, &swtpm.tcti());
+        if delete && !shown.is_empty() {
+            assert_ne!(now, known, "a deleted key came back");
+        } else if !delete {
+            assert_eq!(now, known, "a key that was shown is lost");
+        }
+        known = now;
+    }
 }
 
 #[test]

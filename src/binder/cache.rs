@@ -15,7 +15,7 @@ use tokenbinding_backend::KeyType;
 use super::keys::OpenKey;
 use crate::{
     Scope,
-    key_map::{KeyMap, StoreError},
+    key_map::{DataVersion, KeyMap, StoreError},
 };
 
 /// How long the key map is not asked again.
@@ -39,7 +39,7 @@ struct Entry {
 struct Watch {
     generation: Generation,
     asked: Option<Instant>,
-    data_version: Option<i64>,
+    data_version: Option<DataVersion>,
 }
 
 /// The open keys of a binder.

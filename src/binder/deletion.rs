@@ -1,9 +1,6 @@
 //! Deleting keys: first on their device, then in the map, so that none can come back.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
 use tokenbinding_backend::{Backend, Error as BackendError, ErrorKind, KeyId, KeyType};
 
@@ -12,6 +9,9 @@ use crate::{Error, ProviderChoice, key_map::KeyRow};
 
 /// Rows that are removed from the map in one transaction.
 const BATCH: usize = 256;
+
+/// The device of each provider, by its name; `None` where it is not at hand.
+type Devices = HashMap<&'static str, Option<Arc<dyn Backend>>>;
 
 /// What was deleted, and what could not be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,9 +45,24 @@ impl Binder {
     pub fn delete(&self, target: &str) -> Result<Deleted, Error> {
         let scope = self.scope(target)?;
         let id = self.key_id(&scope);
-        let rows = self.with_set_aside(self.map.rows_of(&id)?, |row| row.id == id)?;
-        let mut deleted = self.delete_rows(rows)?;
-        deleted.keys += self.delete_unknown_to_the_map(&id)?;
+        // What tokens carry is looked for whatever the map says; a software keystore carries
+        // nothing, and looking at it could make one.
+        let contents = self.map.contents_of(&id)?;
+        let unreadable = !contents.unreadable.is_empty();
+        let rows = contents.keys();
+        let carries = |name: &str| name != ProviderChoice::Software.name();
+        let devices =
+            self.devices(|name| carries(name) || rows.iter().any(|row| row.provider == name));
+        let mut deleted = self.delete_rows(rows, &devices)?;
+        if unreadable {
+            let scope = Some(id.scope());
+            deleted.keys += self.map.remove_unreadable(&self.profile, scope)?;
+        }
+        for (name, backend) in devices {
+            if let Some(backend) = backend.filter(|_| carries(name)) {
+                deleted.keys += self.delete_unknown_to_the_map(&*backend, &id)?;
+            }
+        }
         if deleted == Deleted::default() {
             return Err(Error::NotFound { scope });
         }
@@ -60,39 +75,23 @@ impl Binder {
     /// # Errors
     /// Whatever kept a device or the map from it. What was not deleted is still there.
     pub fn delete_all(&self) -> Result<Deleted, Error> {
-        self.delete_rows(self.with_set_aside(self.map.rows(&self.profile)?, |_| true)?)
+        // Those that were set aside, too: their device may have the keys after all, or what is
+        // stored may bring them back.
+        let rows = self.map.contents(&self.profile)?.keys();
+        let devices = self.devices(|name| rows.iter().any(|row| row.provider == name));
+        let mut deleted = self.delete_rows(rows, &devices)?;
+        deleted.keys += self.map.remove_unreadable(&self.profile, None)?;
+        Ok(deleted)
     }
 
-    /// Adds the rows that were set aside: their device may have the keys after all, or what is
-    /// stored may bring them back.
-    fn with_set_aside(
-        &self,
-        mut rows: Vec<KeyRow>,
-        wanted: impl Fn(&KeyRow) -> bool,
-    ) -> Result<Vec<KeyRow>, Error> {
-        let aside = self.map.set_aside_rows(&self.profile)?;
-        rows.extend(aside.into_iter().map(|aside| aside.row).filter(wanted));
-        // A key that was taken up again is there twice.
-        let mut seen = HashSet::new();
-        rows.retain(|row| {
-            let KeyRow {
-                id,
-                kind,
-                device,
-                stored,
-                ..
-            } = row;
-            seen.insert((id.clone(), *kind, device.clone(), stored.clone()))
-        });
-        Ok(rows)
-    }
-
-    /// Removes keys that were set aside because their device had lost them. Tells how many.
+    /// Removes keys that were set aside because their device had lost them, and rows that cannot be
+    /// read. Tells how many.
     ///
     /// # Errors
     /// [`Error::Store`].
     pub fn prune(&self) -> Result<usize, Error> {
-        Ok(self.map.prune(&self.profile)?)
+        let unreadable = self.map.remove_unreadable(&self.profile, None)?;
+        Ok(self.map.prune(&self.profile)? + unreadable)
     }
 
     /// Forgets the keys of a device that is gone for good, by the id that
@@ -101,17 +100,16 @@ impl Binder {
     /// # Errors
     /// [`Error::Store`].
     pub fn forget_device(&self, device: &str) -> Result<usize, Error> {
-        let mut gone = self.with_set_aside(self.map.rows(&self.profile)?, |_| true)?;
+        let mut gone = self.map.contents(&self.profile)?.keys();
         gone.retain(|row| row.device == device);
         self.map.remove(&gone)?;
         self.cache.keys_were_removed();
         Ok(gone.len())
     }
 
-    fn delete_rows(&self, rows: Vec<KeyRow>) -> Result<Deleted, Error> {
+    fn delete_rows(&self, rows: Vec<KeyRow>, devices: &Devices) -> Result<Deleted, Error> {
         let mut deleted = Deleted::default();
         let mut reachable = Vec::new();
-        let devices = self.devices(|name| rows.iter().any(|row| row.provider == name));
         for row in rows {
             match devices.get(&*row.provider) {
                 // Another provider's than the named one.
@@ -134,10 +132,7 @@ impl Binder {
 
     /// The device of each provider whose name is `wanted`, each asked for once; `None` where it is
     /// not at hand.
-    fn devices(
-        &self,
-        wanted: impl Fn(&str) -> bool,
-    ) -> HashMap<&'static str, Option<Arc<dyn Backend>>> {
+    fn devices(&self, wanted: impl Fn(&str) -> bool) -> Devices {
         let opened = self.providers.each(wanted).map(|(name, opened)| {
             if let Err(error) = &opened {
                 tracing::info!(%error, "keys of this provider are not deleted");
@@ -169,16 +164,12 @@ impl Binder {
         failure.map_or(Ok(gone.len()), |error| Err(error.into()))
     }
 
-    /// Deletes what tokens carry for `id` beside the rows of the map: a key that another store
+    /// Deletes what a token carries for `id` beside the rows of the map: a key that another store
     /// made, or that a failed call left there.
-    fn delete_unknown_to_the_map(&self, id: &KeyId) -> Result<usize, Error> {
+    fn delete_unknown_to_the_map(&self, backend: &dyn Backend, id: &KeyId) -> Result<usize, Error> {
         let mut deleted = 0;
-        // A software keystore carries nothing, and looking at it could make one.
-        let carriers = self.devices(|name| name != ProviderChoice::Software.name());
-        for backend in carriers.into_values().flatten() {
-            for &kind in &backend.info().key_types {
-                deleted += self.delete_unknown_of_type(&*backend, id, kind)?;
-            }
+        for &kind in &backend.info().key_types {
+            deleted += self.delete_unknown_of_type(backend, id, kind)?;
         }
         Ok(deleted)
     }

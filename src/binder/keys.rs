@@ -5,12 +5,14 @@ use std::{
     sync::{Arc, MutexGuard, PoisonError},
 };
 
-use tokenbinding_backend::{Backend, DeviceKey, ErrorKind, KeyId, KeyType, StoredKey};
+use tokenbinding_backend::{
+    Backend, DeviceKey, ErrorKind, InvalidStoredKey, KeyId, KeyType, StoredKey,
+};
 
 use super::{ATTEMPTS, Binder, KeyChoice, KeyDescription, cache::Generation};
 use crate::{
     Error, Scope, TokenBindingId,
-    key_map::{Added, KeyRow},
+    key_map::{Added, DamagedRow, KeyRow},
     provider::is_absent,
 };
 
@@ -190,6 +192,12 @@ impl Binder {
             return Ok(None);
         };
         let reason = match row.stored_key() {
+            Err(DamagedRow::Bytes(InvalidStoredKey::Newer { version })) => {
+                return Err(Error::NewerKey {
+                    scope: id.scope().to_owned(),
+                    version,
+                });
+            }
             Err(damaged) => damaged.to_string(),
             Ok(stored) => match open_surely(&**backend, &stored)? {
                 Ok(key) => return Ok(Some(OpenKey::new(row, key, &**backend))),

@@ -7,7 +7,7 @@ use tokenbinding_backend::KeyType;
 use super::Binder;
 use crate::{
     Error, Scope, TokenBindingId,
-    key_map::{KeyRow, SetAsideRow},
+    key_map::{Contents, KeyRow, SetAsideRow},
 };
 
 /// A key of the map, seen without asking its device.
@@ -15,8 +15,8 @@ use crate::{
 pub struct ListedKey {
     /// What it belongs to.
     pub scope: Scope,
-    /// Its type.
-    pub key_type: KeyType,
+    /// Its type; `None` when its row does not tell.
+    pub key_type: Option<KeyType>,
     /// The provider that holds it.
     pub provider: String,
     /// The device that holds it.
@@ -25,6 +25,8 @@ pub struct ListedKey {
     pub created: i64,
     /// Its name on the wire; `None` when its row is damaged.
     pub id: Option<TokenBindingId>,
+    /// What is wrong with its row, if something is.
+    pub damage: Option<String>,
     /// Why it is not used any more, if it is not.
     pub set_aside: Option<SetAside>,
 }
@@ -44,30 +46,64 @@ impl Binder {
     /// # Errors
     /// [`Error::Store`].
     pub fn list(&self) -> Result<Vec<ListedKey>, Error> {
-        let in_use = self
-            .map
-            .rows(&self.profile)?
-            .into_iter()
-            .map(|row| listed(row, None));
-        let aside = self.map.set_aside_rows(&self.profile)?;
-        let aside = aside.into_iter().map(|SetAsideRow { row, reason, since }| {
-            listed(row, Some(SetAside { reason, since }))
-        });
-        Ok(in_use.chain(aside).collect())
+        Ok(listed(self.map.contents(&self.profile)?))
+    }
+
+    /// The keys of `target`, like [`list`](Self::list).
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is none; [`Error::Target`]; [`Error::Store`].
+    pub fn list_of(&self, target: &str) -> Result<Vec<ListedKey>, Error> {
+        let scope = self.scope(target)?;
+        let keys = listed(self.map.contents_of(&self.key_id(&scope))?);
+        if keys.is_empty() {
+            return Err(Error::NotFound { scope });
+        }
+        Ok(keys)
     }
 }
 
-fn listed(row: KeyRow, set_aside: Option<SetAside>) -> ListedKey {
-    let stored = row.stored_key().ok();
-    let scope = row.id.scope();
+fn listed(contents: Contents) -> Vec<ListedKey> {
+    let Contents {
+        in_use,
+        set_aside,
+        unreadable,
+    } = contents;
+    let in_use = in_use.into_iter().map(|row| of_row(row, None));
+    let aside = set_aside
+        .into_iter()
+        .map(|SetAsideRow { row, reason, since }| of_row(row, Some(SetAside { reason, since })));
+    let unreadable = unreadable.into_iter().map(|row| ListedKey {
+        scope: scope(&row.scope),
+        key_type: None,
+        provider: row.provider,
+        device: row.device,
+        created: row.created,
+        id: None,
+        damage: Some(row.reason),
+        set_aside: None,
+    });
+    in_use.chain(aside).chain(unreadable).collect()
+}
+
+fn of_row(row: KeyRow, set_aside: Option<SetAside>) -> ListedKey {
+    let stored = row.stored_key();
+    let damage = stored.as_ref().err().map(ToString::to_string);
     ListedKey {
-        // A scope that we did not write is shown as the text that it is.
-        scope: Scope::from_str(scope).unwrap_or_else(|_| Scope::text(scope)),
-        key_type: row.kind,
-        id: stored.map(|stored| TokenBindingId::new(row.kind, stored.public_key())),
+        scope: scope(row.id.scope()),
+        key_type: Some(row.kind),
+        id: stored
+            .ok()
+            .map(|stored| TokenBindingId::new(row.kind, stored.public_key())),
+        damage,
         provider: row.provider,
         device: row.device,
         created: row.created,
         set_aside,
     }
+}
+
+/// A scope that we did not write is shown as the text that it is.
+fn scope(text: &str) -> Scope {
+    Scope::from_str(text).unwrap_or_else(|_| Scope::text(text))
 }

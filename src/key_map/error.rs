@@ -2,11 +2,16 @@
 
 use std::{
     fmt,
+    fs::{self, OpenOptions},
+    io::{self, ErrorKind},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
-use rusqlite::ErrorCode;
+use rusqlite::{Connection, ErrorCode};
 use tokenbinding_backend::private::PrivateError;
+
+use super::errno::last_error;
 
 /// A failed use of the key map: which file, what was being done, and why it failed. The text ends
 /// in what to do next.
@@ -36,6 +41,18 @@ pub enum StoreErrorKind {
          anew; the keys in it are lost then"
     )]
     Missing(PathBuf),
+    /// The changes beside it are those of another map, or of another state of it.
+    #[error(
+        "the log {0:?} beside it does not belong to it: put both back from one backup, or move the \
+         log away to use the map without it"
+    )]
+    ForeignLog(PathBuf),
+    /// It was there when it was opened.
+    #[error(
+        "it was moved away or deleted while it was in use: put it back, or start this program \
+         again to start anew; the keys in it are lost then"
+    )]
+    Gone,
     /// A later version of this program made it.
     #[error("a later version of this program made it (version {version}): use that or a later one")]
     Newer {
@@ -120,6 +137,46 @@ impl From<rusqlite::Error> for StoreErrorKind {
             },
         }
     }
+}
+
+/// Made and removed to learn why SQLite cannot make a file.
+const PROBE_FILE: &str = "keys.db.probe";
+
+/// The disk's own error.
+const EIO: i32 = rustix::io::Errno::IO.raw_os_error();
+
+/// Why a use of `connection` failed. SQLite tells some causes by the system's error alone.
+pub(super) fn kind_of(error: rusqlite::Error, connection: &Connection) -> StoreErrorKind {
+    let by_system = matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen)
+    );
+    let mut system = last_error(connection);
+    if error.sqlite_error_code() == Some(ErrorCode::CannotOpen) {
+        // SQLite tried another way in the meantime, and that one's error is what is left.
+        system = try_to_make_a_file(connection).err().unwrap_or(system);
+    }
+    match system.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded if by_system => StoreErrorKind::Full,
+        ErrorKind::ReadOnlyFilesystem if by_system => StoreErrorKind::ReadOnly,
+        _ if by_system && system.raw_os_error() == Some(EIO) => StoreErrorKind::Sqlite(error),
+        _ => error.into(),
+    }
+}
+
+/// Makes a file beside the key map and removes it again.
+fn try_to_make_a_file(connection: &Connection) -> io::Result<()> {
+    let Some(path) = connection.path().filter(|path| !path.is_empty()) else {
+        return Ok(());
+    };
+    let path = Path::new(path).with_file_name(PROBE_FILE);
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)?;
+    fs::remove_file(path)
 }
 
 /// Turns a failure into a [`StoreError`].

@@ -4,14 +4,17 @@
 //! its user. A key is in it before it is first used, so that no key that was ever shown is lost,
 //! and nothing damaged is ever replaced in silence.
 
+mod contents;
+mod errno;
 mod error;
+mod file;
 mod open;
 mod row;
 mod schema;
+mod serial;
 
 use std::{
     fmt,
-    path::PathBuf,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -19,14 +22,15 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 use tokenbinding_backend::{KeyId, KeyType, Profile};
 
-use self::{error::Attempt as _, row::COLUMNS};
 pub use self::{
+    contents::{Contents, UnreadableRow},
     error::{StoreError, StoreErrorKind},
     row::{DamagedRow, KeyRow, SetAsideRow},
 };
+use self::{error::kind_of, file::OpenFile, row::COLUMNS};
 
 /// What became of a row that was to be added.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,25 +41,34 @@ pub enum Added {
     Existing(KeyRow),
 }
 
+/// The state of a map as far as others changed it: equal as long as they did not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DataVersion {
+    file: u64,
+    changes: i64,
+}
+
 /// An open key map. Threads may share it; processes open it each for itself.
 pub struct KeyMap {
-    path: Option<PathBuf>,
-    connection: Mutex<Connection>,
-    /// Whether deleted rows are still in the write-ahead log.
+    file: Mutex<OpenFile>,
+    /// Whether changes are still in the write-ahead log.
+    log_holds_changes: AtomicBool,
+    /// Whether deleted rows are among them.
     log_holds_deleted: AtomicBool,
 }
 
 impl fmt::Debug for KeyMap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("KeyMap").field(&self.path).finish()
+        let file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        f.debug_tuple("KeyMap").field(&file.path()).finish()
     }
 }
 
 impl KeyMap {
-    fn new(path: Option<PathBuf>, connection: Connection) -> Self {
+    fn new(file: OpenFile) -> Self {
         Self {
-            path,
-            connection: Mutex::new(connection),
+            file: Mutex::new(file),
+            log_holds_changes: AtomicBool::new(false),
             log_holds_deleted: AtomicBool::new(false),
         }
     }
@@ -66,11 +79,20 @@ impl KeyMap {
         operation: &'static str,
         work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
-        let mut connection = self
-            .connection
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        work(&mut connection).attempt(operation, self.path.as_deref())
+        self.run_on_file(operation, |file| work(&mut file.connection))
+    }
+
+    fn run_on_file<T>(
+        &self,
+        operation: &'static str,
+        work: impl FnOnce(&mut OpenFile) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.follow()?;
+        work(&mut file).map_err(|error| {
+            let kind = kind_of(error, &file.connection);
+            StoreError::new(file.path(), operation, kind)
+        })
     }
 
     /// The row of a key on one device.
@@ -85,34 +107,6 @@ impl KeyMap {
     ) -> Result<Option<KeyRow>, StoreError> {
         self.run("look up a key", |connection| {
             get(connection, id, kind, device)
-        })
-    }
-
-    /// The rows of `id` in all key types and on all devices.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn rows_of(&self, id: &KeyId) -> Result<Vec<KeyRow>, StoreError> {
-        self.run("look up keys", |connection| {
-            let sql = format!("SELECT {COLUMNS} FROM keys WHERE profile = ?1 AND scope = ?2");
-            let mut statement = connection.prepare_cached(&sql)?;
-            let rows = statement.query_map([id.profile().name(), id.scope()], KeyRow::read)?;
-            rows.collect()
-        })
-    }
-
-    /// Every row of a profile, by scope.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn rows(&self, profile: &Profile) -> Result<Vec<KeyRow>, StoreError> {
-        self.run("list keys", |connection| {
-            let sql = format!(
-                "SELECT {COLUMNS} FROM keys WHERE profile = ?1 ORDER BY scope, key_type DESC, device"
-            );
-            let mut statement = connection.prepare(&sql)?;
-            let rows = statement.query_map([profile.name()], KeyRow::read)?;
-            rows.collect()
         })
     }
 
@@ -133,8 +127,7 @@ impl KeyMap {
     /// # Errors
     /// [`StoreError`]; the row is not in the map then.
     pub fn add(&self, row: &KeyRow) -> Result<Added, StoreError> {
-        self.run("store a key", |connection| {
-            let transaction = immediate(connection)?;
+        self.change("store a key", |transaction| {
             let sql = format!(
                 "INSERT INTO keys ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
                  ON CONFLICT DO NOTHING"
@@ -150,10 +143,9 @@ impl KeyMap {
             ];
             let added = transaction.prepare_cached(&sql)?.execute(values)?;
             if added == 1 {
-                transaction.commit()?;
                 return Ok(Added::New);
             }
-            let existing = get(&transaction, &row.id, row.kind, &row.device)?;
+            let existing = get(transaction, &row.id, row.kind, &row.device)?;
             existing
                 .map(Added::Existing)
                 .ok_or(rusqlite::Error::QueryReturnedNoRows)
@@ -166,8 +158,7 @@ impl KeyMap {
     /// # Errors
     /// [`StoreError`]; the row is still in use then.
     pub fn set_aside(&self, row: &KeyRow, reason: &str) -> Result<(), StoreError> {
-        self.run("set a key aside", |connection| {
-            let transaction = immediate(connection)?;
+        self.change("set a key aside", |transaction| {
             let sql = format!(
                 "INSERT INTO set_aside ({COLUMNS}, reason, since) \
                  SELECT {COLUMNS}, ?6, unixepoch() FROM keys WHERE {THIS_ROW}"
@@ -175,23 +166,7 @@ impl KeyMap {
             let [profile, scope, device] = [row.id.profile().name(), row.id.scope(), &row.device];
             let values = params![profile, scope, row.kind.octet(), device, row.stored, reason];
             transaction.execute(&sql, values)?;
-            remove(&transaction, "keys", row)?;
-            transaction.commit()
-        })
-    }
-
-    /// The rows of a profile that were set aside, the oldest first.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn set_aside_rows(&self, profile: &Profile) -> Result<Vec<SetAsideRow>, StoreError> {
-        self.run("list keys that were set aside", |connection| {
-            let sql = format!(
-                "SELECT {COLUMNS}, reason, since FROM set_aside WHERE profile = ?1 ORDER BY id"
-            );
-            let mut statement = connection.prepare(&sql)?;
-            let rows = statement.query_map([profile.name()], SetAsideRow::read)?;
-            rows.collect()
+            remove(transaction, "keys", row)
         })
     }
 
@@ -200,11 +175,9 @@ impl KeyMap {
     /// # Errors
     /// [`StoreError`]; no row is removed then.
     pub fn prune(&self, profile: &Profile) -> Result<usize, StoreError> {
-        self.run("prune the keys that were set aside", |connection| {
+        self.delete("prune the keys that were set aside", |transaction| {
             let sql = "DELETE FROM set_aside WHERE profile = ?1";
-            let pruned = connection.execute(sql, [profile.name()])?;
-            self.forget_deleted(connection);
-            Ok(pruned)
+            transaction.execute(sql, [profile.name()])
         })
     }
 
@@ -214,66 +187,109 @@ impl KeyMap {
     /// # Errors
     /// [`StoreError`]; no row is removed then.
     pub fn remove(&self, rows: &[KeyRow]) -> Result<(), StoreError> {
-        self.run("delete keys", |connection| {
-            let transaction = immediate(connection)?;
+        self.delete("delete keys", |transaction| {
             for row in rows {
-                remove(&transaction, "keys", row)?;
-                remove(&transaction, "set_aside", row)?;
+                remove(transaction, "keys", row)?;
+                remove(transaction, "set_aside", row)?;
             }
-            transaction.commit()?;
-            self.forget_deleted(connection);
             Ok(())
         })
     }
 
-    /// A number that changes whenever another connection has changed the map.
+    /// Changes whenever another connection has changed the map, or another file took its place.
     ///
     /// # Errors
-    /// [`StoreError`].
-    pub fn data_version(&self) -> Result<i64, StoreError> {
-        self.run("look for changes", |connection| {
-            connection
-                .prepare_cached("PRAGMA data_version")?
-                .query_row([], |row| row.get(0))
+    /// [`StoreError`], also when a later version of this program has changed the tables meanwhile.
+    pub fn data_version(&self) -> Result<DataVersion, StoreError> {
+        let operation = "look for changes";
+        let ask = |connection: &Connection, pragma: &str| -> rusqlite::Result<i64> {
+            let mut statement = connection.prepare_cached(pragma)?;
+            statement.query_row([], |row| row.get(0))
+        };
+        self.run_on_file(operation, |file| {
+            let changes = ask(&file.connection, "PRAGMA data_version")?;
+            let version = ask(&file.connection, "PRAGMA user_version")?;
+            if version != schema::NEWEST {
+                let kind = StoreErrorKind::Newer { version };
+                return Ok(Err(StoreError::new(file.path(), operation, kind)));
+            }
+            Ok(Ok(DataVersion {
+                file: file.number,
+                changes,
+            }))
+        })?
+    }
+
+    /// Like [`change`](Self::change), for a change whose traces are to go from the log as well.
+    fn delete<T>(
+        &self,
+        operation: &'static str,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let done = self.change(operation, work)?;
+        if self.log_holds_changes.load(Ordering::Relaxed) {
+            self.log_holds_deleted.store(true, Ordering::Relaxed);
+        }
+        Ok(done)
+    }
+
+    /// Changes the map in one transaction, which is safe on disk once this returns.
+    fn change<T>(
+        &self,
+        operation: &'static str,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        self.run_on_file(operation, |file| {
+            let OpenFile {
+                connection, place, ..
+            } = file;
+            let before = connection.total_changes();
+            // Takes the write lock at once, so that it cannot fail half-way for another's.
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let done = work(&transaction)?;
+            if transaction.total_changes() == before {
+                return Ok(done);
+            }
+            serial::count(&transaction, place.as_ref().map(|(path, _)| &**path))?;
+            transaction.commit()?;
+            self.empty_log(connection);
+            Ok(done)
         })
     }
 
-    /// Moves what was deleted out of the write-ahead log as well. Nobody is waited for: when a
-    /// reader is in the way, the next removal or the end of this map does it. The deletion itself
-    /// is done.
-    fn forget_deleted(&self, connection: &Connection) {
-        let left = match truncate_log(connection) {
-            Ok(busy) => busy,
-            Err(error) => {
-                tracing::debug!(%error, "the write-ahead log cannot be truncated");
-                true
-            }
-        };
-        if left {
-            tracing::debug!("deleted rows stay in the write-ahead log for now");
+    /// Moves what was changed out of the write-ahead log: what was deleted is nowhere then, and the
+    /// file is the whole of the map for whoever copies or replaces it. Nobody is waited for: when a
+    /// reader is in the way, the next change or the end of this map does it. The change itself is
+    /// done.
+    fn empty_log(&self, connection: &Connection) {
+        let left = truncate_log(connection).unwrap_or_else(|error| {
+            tracing::debug!(%error, "the write-ahead log cannot be emptied");
+            true
+        });
+        self.log_holds_changes.store(left, Ordering::Relaxed);
+        if !left {
+            self.log_holds_deleted.store(false, Ordering::Relaxed);
         }
-        self.log_holds_deleted.store(left, Ordering::Relaxed);
     }
 }
 
 impl Drop for KeyMap {
     fn drop(&mut self) {
+        let file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        if file.was_replaced() {
+            return;
+        }
         if self.log_holds_deleted.load(Ordering::Relaxed) {
-            let connection = self.connection.lock();
-            self.forget_deleted(&connection.unwrap_or_else(PoisonError::into_inner));
+            self.empty_log(&file.connection);
         }
         if self.log_holds_deleted.load(Ordering::Relaxed) {
             tracing::warn!(
-                "another process reads the key map: deleted rows stay in its log until it is done"
+                "deleted rows stay in the log of the key map for now: another process reads it, or \
+                 its disk fails"
             );
         }
     }
-}
-
-/// Starts a transaction that takes the write lock at once, so that it cannot fail half-way for
-/// another's.
-fn immediate(connection: &mut Connection) -> rusqlite::Result<rusqlite::Transaction<'_>> {
-    connection.transaction_with_behavior(TransactionBehavior::Immediate)
 }
 
 fn get(
@@ -287,10 +303,14 @@ fn get(
          WHERE profile = ?1 AND scope = ?2 AND key_type = ?3 AND device = ?4"
     );
     let key = params![id.profile().name(), id.scope(), kind.octet(), device];
-    connection
+    let row = connection
         .prepare_cached(&sql)?
-        .query_row(key, KeyRow::read)
-        .optional()
+        .query_row(key, |row| KeyRow::read(row, id.profile()))
+        .optional()?;
+    let unreadable = |reason: String| {
+        rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, reason.into())
+    };
+    row.transpose().map_err(unreadable)
 }
 
 /// This very row, and none that has taken its place.

@@ -14,8 +14,10 @@ use tokenbinding_backend::private::{self, PrivateError};
 
 use super::{
     KeyMap, StoreError, StoreErrorKind,
-    error::Attempt as _,
-    schema::{self, APPLICATION_ID, Migrated},
+    error::{Attempt as _, kind_of},
+    file::OpenFile,
+    schema::{self, APPLICATION_ID},
+    serial::log_of,
 };
 
 /// The key map's file in the folder of the store.
@@ -24,16 +26,12 @@ const FILE: &str = "keys.db";
 const NEW_FILE: &str = "keys.db.new";
 /// Held while it is made. In the folder, so that nobody else can hold it.
 const LOCK_FILE: &str = "keys.db.lock";
-/// SQLite's write-ahead log beside it.
-const WAL_FILE: &str = "keys.db-wal";
 /// How long to wait for another process' write.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// How long to wait before another look at a lock.
 const PAUSE: Duration = Duration::from_millis(5);
-/// Bytes of SQLite's own header: a shorter file is no database.
-const SQLITE_HEADER_LEN: u64 = 100;
 
-const OPEN: &str = "open the key map";
+pub(super) const OPEN: &str = "open the key map";
 const MAKE: &str = "make the key map";
 
 impl KeyMap {
@@ -52,20 +50,7 @@ impl KeyMap {
         if !is_there(&path)? {
             make(dir, &path)?;
         }
-        private::check_file(&path).attempt(OPEN, Some(&path))?;
-        let length = path.metadata().map_or(0, |metadata| metadata.len());
-        if length < SQLITE_HEADER_LEN {
-            let kind = StoreErrorKind::Corrupt(format!("it has {length} bytes"));
-            return Err(StoreError::new(Some(&path), OPEN, kind));
-        }
-        let mut connection = connect(&path).attempt(OPEN, Some(&path))?;
-        let found = application_id(&connection).attempt(OPEN, Some(&path))?;
-        if found != APPLICATION_ID {
-            let kind = StoreErrorKind::Corrupt(format!("its application id is {found:#x}"));
-            return Err(StoreError::new(Some(&path), OPEN, kind));
-        }
-        migrate(&mut connection, &path)?;
-        Ok(Self::new(Some(path), connection))
+        Ok(Self::new(OpenFile::open(&path)?))
     }
 
     /// A key map in memory, gone when it is dropped.
@@ -75,32 +60,22 @@ impl KeyMap {
     pub fn in_memory() -> Result<Self, StoreError> {
         let mut connection = Connection::open_in_memory().attempt(MAKE, None)?;
         schema::migrate(&mut connection, schema::STEPS).attempt(MAKE, None)?;
-        Ok(Self::new(None, connection))
+        Ok(Self::new(OpenFile::in_memory(connection)))
     }
 }
 
-fn connect(path: &Path) -> rusqlite::Result<Connection> {
+pub(super) fn connect(path: &Path) -> Result<Connection, StoreErrorKind> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(PATIENCE)?;
-    connection.pragma_update(None, "secure_delete", true)?;
-    // A key is shown only after it has reached the disk.
-    connection.pragma_update(None, "synchronous", "FULL")?;
+    configure(&connection).map_err(|error| kind_of(error, &connection))?;
     Ok(connection)
 }
 
-fn application_id(connection: &Connection) -> rusqlite::Result<i32> {
-    connection.pragma_query_value(None, "application_id", |row| row.get(0))
-}
-
-fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
-    match schema::migrate(connection, schema::STEPS).attempt(OPEN, Some(path))? {
-        Migrated::UpToDate => Ok(()),
-        Migrated::Newer { version } => {
-            let kind = StoreErrorKind::Newer { version };
-            Err(StoreError::new(Some(path), OPEN, kind))
-        }
-    }
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(PATIENCE)?;
+    connection.pragma_update(None, "secure_delete", true)?;
+    // A key is shown only after it has reached the disk.
+    connection.pragma_update(None, "synchronous", "FULL")
 }
 
 /// Whether there is anything of this name: a link counts even where it leads nowhere, since the map
@@ -148,7 +123,7 @@ fn make(dir: &Path, path: &Path) -> Result<(), StoreError> {
     if is_there(path)? {
         return Ok(());
     }
-    let wal = dir.join(WAL_FILE);
+    let wal = log_of(path);
     if is_there(&wal)? {
         return Err(StoreError::new(
             Some(path),
@@ -184,12 +159,18 @@ fn fill(path: &Path) -> Result<(), StoreErrorKind> {
         .open(path);
     drop(options.map_err(io_error(path))?);
     let mut connection = connect(path)?;
+    let written = write_tables(&mut connection);
+    written.map_err(|error| kind_of(error, &connection))?;
+    connection
+        .close()
+        .map_err(|(connection, error)| kind_of(error, &connection))
+}
+
+fn write_tables(connection: &mut Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "application_id", APPLICATION_ID)?;
-    schema::migrate(&mut connection, schema::STEPS)?;
+    schema::migrate(connection, schema::STEPS)?;
     // The last change: it stays with the file, and closing leaves no log beside it.
-    connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.close().map_err(|(_, error)| error)?;
-    Ok(())
+    connection.pragma_update(None, "journal_mode", "WAL")
 }
 
 #[cfg(test)]

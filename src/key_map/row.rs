@@ -1,12 +1,9 @@
 //! Rows as the map keeps them.
 
-use std::{
-    str::FromStr as _,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use rusqlite::{Row, types::Type};
-use tokenbinding_backend::{DamagedStoredKey, KeyId, KeyType, Profile, StoredKey};
+use rusqlite::Row;
+use tokenbinding_backend::{InvalidStoredKey, KeyId, KeyType, Profile, StoredKey};
 
 /// The columns of a row, in the order in which [`KeyRow::read`] reads them.
 pub(super) const COLUMNS: &str = "profile, scope, key_type, device, provider, stored, created";
@@ -33,7 +30,7 @@ pub struct KeyRow {
 pub enum DamagedRow {
     /// Its bytes are no stored key.
     #[error(transparent)]
-    Bytes(#[from] DamagedStoredKey),
+    Bytes(#[from] InvalidStoredKey),
     /// Its bytes are those of another row's key.
     #[error("the stored key belongs to another row")]
     OtherKey,
@@ -74,28 +71,27 @@ impl KeyRow {
             .is_ok_and(|own| own.public_key() == stored.public_key())
     }
 
-    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-        let profile: String = row.get(0)?;
-        let profile = Profile::from_str(&profile).map_err(|error| unreadable(0, error))?;
-        let scope: String = row.get(1)?;
-        let octet: u8 = row.get(2)?;
-        let unknown = || unreadable(2, format!("there is no key type {octet}"));
-        Ok(Self {
-            id: KeyId::new(profile, scope),
-            kind: KeyType::from_octet(octet).ok_or_else(unknown)?,
-            device: row.get(3)?,
-            provider: row.get(4)?,
+    /// A row of `profile`, or why it cannot be one of ours.
+    pub(super) fn read(row: &Row<'_>, profile: &Profile) -> rusqlite::Result<Result<Self, String>> {
+        let number: i64 = row.get(2)?;
+        let kind = u8::try_from(number).ok().and_then(KeyType::from_octet);
+        let Some(kind) = kind else {
+            return Ok(Err(format!("there is no key type {number}")));
+        };
+        let texts = (row.get(1), row.get(3), row.get(4));
+        let (scope, device, provider): (String, _, _) = match texts {
+            (Ok(scope), Ok(device), Ok(provider)) => (scope, device, provider),
+            _ => return Ok(Err("its text is no text".to_owned())),
+        };
+        Ok(Ok(Self {
+            id: KeyId::new(profile.clone(), scope),
+            kind,
+            device,
+            provider,
             stored: row.get(5)?,
             created: row.get(6)?,
-        })
+        }))
     }
-}
-
-fn unreadable(
-    column: usize,
-    cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-) -> rusqlite::Error {
-    rusqlite::Error::FromSqlConversionFailure(column, Type::Text, cause.into())
 }
 
 /// A key that was taken out of use because its device did not hold it any more.
@@ -110,11 +106,10 @@ pub struct SetAsideRow {
 }
 
 impl SetAsideRow {
-    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-        Ok(Self {
-            row: KeyRow::read(row)?,
-            reason: row.get(7)?,
-            since: row.get(8)?,
-        })
+    pub(super) fn read(row: &Row<'_>, profile: &Profile) -> rusqlite::Result<Result<Self, String>> {
+        let reason = row.get(7).unwrap_or_else(|_| "unknown".to_owned());
+        let since = row.get(8)?;
+        let read = KeyRow::read(row, profile)?;
+        Ok(read.map(|row| Self { row, reason, since }))
     }
 }

@@ -29,4 +29,4 @@ pub use key_id::{InvalidProfile, KeyId, KeyName, Profile};
 pub use key_type::{KeyType, UnknownKeyType};
 pub use public_key::{InvalidPublicKey, P256PublicKey, PublicKey, Rsa2048PublicKey};
 pub use signature::{BadSignature, Signature, SignedData};
-pub use stored_key::{DamagedStoredKey, StoredKey};
+pub use stored_key::{InvalidStoredKey, StoredKey};

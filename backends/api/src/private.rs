@@ -85,7 +85,8 @@ fn remedy(source: &io::Error) -> &'static str {
         io::ErrorKind::PermissionDenied => ": name a path that you may use",
         io::ErrorKind::ReadOnlyFilesystem => ": name a path on a writable file system",
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ": free some space",
-        _ => "",
+        io::ErrorKind::AlreadyExists => ": name another",
+        _ => ": see that its file system and disk are sound",
     }
 }
 
@@ -194,7 +195,7 @@ pub fn create(path: &Path, contents: &[u8]) -> Result<(), PrivateError> {
     let dir = folder_of(path);
     let in_dir = |error| PrivateError::io(dir)(error);
     let mut file = tempfile::Builder::new().tempfile_in(dir).map_err(in_dir)?;
-    file.write_all(contents).map_err(in_dir)?;
+    file.as_file_mut().write_all(contents).map_err(in_dir)?;
     file.as_file().sync_all().map_err(in_dir)?;
     file.persist_noclobber(path)
         .map_err(|error| PrivateError::io(path)(error.error))?;
@@ -219,17 +220,36 @@ pub fn sync_dir(dir: &Path) -> Result<(), PrivateError> {
     synced.map_err(PrivateError::io(dir))
 }
 
-/// Makes the folder `path` for its owner alone (mode 0700), with its parents, unless it is there;
-/// then checks that nobody else may write to it.
+/// Sees the name of a new folder safely on disk, as far as its parent lets this user.
+fn sync_parent(folder: &Path) -> Result<(), PrivateError> {
+    match sync_dir(folder_of(folder)) {
+        Err(PrivateError::Io { source, .. })
+            if source.kind() == io::ErrorKind::PermissionDenied =>
+        {
+            Ok(())
+        }
+        synced => synced,
+    }
+}
+
+/// Makes the folder `path` for its owner alone (mode 0700), with its parents, unless it is there,
+/// and sees their names safely on disk; then checks that nobody else may write to it.
 ///
 /// # Errors
 /// [`PrivateError`] when it cannot be made, is no folder, or others may write to it.
 pub fn ensure_dir(path: &Path) -> Result<(), PrivateError> {
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-    match made {
-        // What stands in its place is told below.
-        Err(_) if path.exists() => (),
-        made => made.map_err(PrivateError::io(path))?,
+    let missing: Vec<_> = path
+        .ancestors()
+        .take_while(|folder| *folder != "" && !folder.exists())
+        .collect();
+    for folder in missing.into_iter().rev() {
+        match DirBuilder::new().mode(0o700).create(folder) {
+            // What stands in its place is told below.
+            Err(_) if path.exists() => (),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => (),
+            made => made.map_err(PrivateError::io(folder))?,
+        }
+        sync_parent(folder)?;
     }
     let metadata = path.metadata().map_err(PrivateError::io(path))?;
     if !metadata.is_dir() {

@@ -1,10 +1,12 @@
 //! What is kept of a key pair outside its device.
 
-use std::fmt;
+use std::{fmt, ops::RangeInclusive};
 
 use crate::{KeyName, KeyType, P256PublicKey, PublicKey, Rsa2048PublicKey};
 
 const VERSION: u8 = 1;
+/// What is told from damage as a later version's.
+const VERSIONS_TO_COME: RangeInclusive<u8> = 2..=15;
 const NAME_LEN: usize = 32;
 const EC_POINT_LEN: usize = 64;
 const MODULUS_LEN: usize = 256;
@@ -25,8 +27,17 @@ pub struct StoredKey {
 
 /// Bytes that no [`StoredKey`] encodes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the stored key is damaged: {0}")]
-pub struct DamagedStoredKey(&'static str);
+pub enum InvalidStoredKey {
+    /// A later version of this crate may have encoded them.
+    #[error("a later version of this program stored the key (format {version})")]
+    Newer {
+        /// The version of the encoding.
+        version: u8,
+    },
+    /// No version did.
+    #[error("the stored key is damaged: {0}")]
+    Damaged(&'static str),
+}
 
 impl StoredKey {
     /// A key pair of type `kind` by its device name, public half and the backend's own bytes.
@@ -92,14 +103,19 @@ impl StoredKey {
     /// Reads what [`encode`](Self::encode) wrote.
     ///
     /// # Errors
-    /// [`DamagedStoredKey`] for anything else, such as a later version's bytes.
-    pub fn decode(bytes: &[u8]) -> Result<Self, DamagedStoredKey> {
+    /// [`InvalidStoredKey`] for anything else.
+    pub fn decode(bytes: &[u8]) -> Result<Self, InvalidStoredKey> {
         let mut rest = bytes;
         let [version, octet] = *take::<2>(&mut rest, "it ends early")?;
         if version != VERSION {
-            return Err(DamagedStoredKey("its version is not 1"));
+            return Err(if VERSIONS_TO_COME.contains(&version) {
+                InvalidStoredKey::Newer { version }
+            } else {
+                InvalidStoredKey::Damaged("no version of this program wrote it")
+            });
         }
-        let kind = KeyType::from_octet(octet).ok_or(DamagedStoredKey("unknown key type"))?;
+        let kind =
+            KeyType::from_octet(octet).ok_or(InvalidStoredKey::Damaged("unknown key type"))?;
         let name = KeyName::from_bytes(*take::<NAME_LEN>(&mut rest, "it ends in its name")?);
         let public_key = if kind.is_rsa() {
             let modulus = take::<MODULUS_LEN>(&mut rest, "it ends in the modulus")?;
@@ -109,7 +125,8 @@ impl StoredKey {
             let xy = take::<EC_POINT_LEN>(&mut rest, "it ends in the point")?;
             P256PublicKey::from_xy(xy).map(PublicKey::from)
         };
-        let public_key = public_key.map_err(|_| DamagedStoredKey("its public key is none"))?;
+        let public_key =
+            public_key.map_err(|_| InvalidStoredKey::Damaged("its public key is none"))?;
         Ok(Self::new(name, kind, public_key, rest))
     }
 }
@@ -117,8 +134,10 @@ impl StoredKey {
 fn take<'a, const N: usize>(
     rest: &mut &'a [u8],
     or: &'static str,
-) -> Result<&'a [u8; N], DamagedStoredKey> {
-    let (head, tail) = rest.split_first_chunk().ok_or(DamagedStoredKey(or))?;
+) -> Result<&'a [u8; N], InvalidStoredKey> {
+    let (head, tail) = rest
+        .split_first_chunk()
+        .ok_or(InvalidStoredKey::Damaged(or))?;
     *rest = tail;
     Ok(head)
 }
@@ -170,6 +189,18 @@ mod tests {
                 prop_assert_eq!(stored.encode(), bytes);
             }
         }
+    }
+
+    #[test]
+    fn a_key_of_a_later_version_is_told_from_a_damaged_one() {
+        let mut bytes = stored(KeyType::EcdsaP256, vec![]).encode();
+        let mut version = |version| {
+            bytes[0] = version;
+            StoredKey::decode(&bytes).unwrap_err()
+        };
+        assert_eq!(version(2), InvalidStoredKey::Newer { version: 2 });
+        assert!(matches!(version(0), InvalidStoredKey::Damaged(_)));
+        assert!(matches!(version(0xff), InvalidStoredKey::Damaged(_)));
     }
 
     #[test]

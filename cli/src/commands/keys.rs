@@ -16,13 +16,14 @@ use crate::{
 struct KeyJson {
     scope: String,
     scope_kind: &'static str,
-    key_type: &'static str,
+    key_type: Option<&'static str>,
     provider: String,
     device: String,
     created: String,
     id: Option<String>,
     tbh: Option<String>,
     set_aside: Option<String>,
+    damage: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -52,15 +53,7 @@ pub(super) fn run(global: Global, command: &Keys) -> Result<(), Failure> {
     let binder = open(global, target)?;
     match command {
         Keys::List { json } => show(&binder.list()?, *json),
-        Keys::Show { target, json } => {
-            let scope = binder.scope(target)?;
-            let mut keys = binder.list()?;
-            keys.retain(|key| key.scope == scope);
-            if keys.is_empty() {
-                return Err(tokenbinding::Error::NotFound { scope }.into());
-            }
-            show(&keys, *json)
-        }
+        Keys::Show { target, json } => show(&binder.list_of(target)?, *json),
         Keys::Delete { target, json, .. } => {
             let deleted = match target {
                 Some(target) => binder.delete(target)?,
@@ -87,10 +80,15 @@ fn show(keys: &[ListedKey], json: bool) -> Result<(), Failure> {
         return output::json(&keys);
     }
     let rows = keys.iter().map(|key| {
-        let state = key.set_aside.as_ref().map_or("in use", |_| "set aside");
+        let state = match (&key.set_aside, &key.damage) {
+            (Some(_), _) => "set aside",
+            (None, Some(_)) => "unusable",
+            (None, None) => "in use",
+        };
         vec![
             key.scope.to_string(),
-            key.key_type.to_string(),
+            key.key_type
+                .map_or("unknown".to_owned(), |kind| kind.to_string()),
             key.provider.clone(),
             time(key.created),
             state.to_owned(),
@@ -109,13 +107,14 @@ fn document(key: &ListedKey) -> KeyJson {
     KeyJson {
         scope: key.scope.name().to_owned(),
         scope_kind: key.scope.kind().name(),
-        key_type: key.key_type.name(),
+        key_type: key.key_type.map(tokenbinding::KeyType::name),
         provider: key.provider.clone(),
         device: key.device.clone(),
         created: time(key.created),
         id: key.id.as_ref().map(ToString::to_string),
         tbh: key.id.as_ref().map(|id| id.tbh().to_string()),
         set_aside: key.set_aside.as_ref().map(|aside| aside.reason.clone()),
+        damage: key.damage.clone(),
     }
 }
 

@@ -34,13 +34,22 @@ impl Sandbox {
     /// The command on the software keystore of this sandbox, untouched by whatever environment and
     /// configuration the machine has.
     pub(crate) fn command(&self) -> Command {
+        self.command_at(self.home())
+    }
+
+    /// The same with its store in the folder `store` of another `home`.
+    pub(crate) fn command_at(&self, home: &Path) -> Command {
         let mut command = Command::new(assert_cmd::cargo::cargo_bin!("tokenbinding"));
         command
             .env_clear()
-            .env("HOME", self.0.path())
+            .env("HOME", home)
             .env("TOKENBINDING_PROVIDER", "software")
-            .env("TOKENBINDING_STORE", self.store());
+            .env("TOKENBINDING_STORE", home.join("store"));
         command
+    }
+
+    pub(crate) fn home(&self) -> &Path {
+        self.0.path()
     }
 
     pub(crate) fn run(&self, args: &[&str]) -> Output {
