@@ -47,15 +47,15 @@ const DAMAGES: [Damage; 18] = [
     }),
     Damage::master("readable by others", |file| mode(file, 0o644)),
     Damage::folder("writable by others", |dir| mode(dir, 0o777)),
-    Damage::row(P256, "short", |stored| drop(stored.pop())),
+    Damage::row(P256, "short", |stored| stored.truncate(stored.len() - 1)),
     Damage::row(P256, "long", |stored| stored.push(7)),
     Damage::row(P256, "later version", |stored| stored[0] = 2),
     Damage::row(P256, "later version inside", |stored| stored[98] = 2),
     Damage::row(P256, "wrong bit of the salt", |stored| stored[100] ^= 1),
     Damage::row(P256, "wrong bit of the public key", |stored| {
-        stored[40] ^= 1
+        stored[40] ^= 1;
     }),
-    Damage::row(RSA, "short", |stored| drop(stored.pop())),
+    Damage::row(RSA, "short", |stored| stored.truncate(stored.len() - 1)),
     Damage::row(RSA, "later version inside", |stored| stored[298] = 2),
     Damage::row(RSA, "wrong bit of the sealed key", |stored| {
         *stored.last_mut().unwrap() ^= 1;
@@ -170,23 +170,10 @@ fn outcome(damage: &Damage, sound: &Path, id: &TokenBindingId) -> String {
             let text = error.to_string().replace(dir.path().to_str().unwrap(), "");
             assert!(!text.contains('\n'), "{text}");
             // Nothing was changed: with the damage undone, all is as before.
-            undo(damage, sound, &store);
+            copy(sound, &store);
             assert_eq!(generate(&store, kind).unwrap(), *id);
             text
         }
-    }
-}
-
-fn undo(damage: &Damage, sound: &Path, store: &Path) {
-    let file = store.join(MASTER);
-    match damage.what {
-        What::Master(_) => {
-            let _ = fs::remove_file(&file);
-            let _ = fs::remove_dir(&file);
-            fs::copy(sound.join(MASTER), file).unwrap();
-        }
-        What::Folder(_) => mode(store, 0o700),
-        What::Row(..) => panic!("a row's damage is no error"),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The backend: keys of a PKCS#11 token under the names that the library gives them.
 
-use std::sync::Arc;
+use std::{cell::Cell, sync::Arc};
 
 use cryptoki_sys::*;
 use tokenbinding_backend::{
@@ -244,8 +244,21 @@ impl Backend for Pkcs11Backend {
         const OPERATION: &str = "create a key";
         self.require(kind)
             .map_err(|fault| fault.into_error(OPERATION))?;
+        let again = Cell::new(false);
         let (public, private) = self.core.run(OPERATION, |link, session| {
-            let (public, private) = self.generate(link, session, id, kind)?;
+            // The pair may have been made and the answer lost.
+            let made = if again.replace(true) && !id.is_ephemeral() {
+                self.find_pair(link, session, id, kind)?
+            } else {
+                None
+            };
+            let (public, private) = match made {
+                Some(stored) => {
+                    let private = key::find_private(&self.core, link, session, &stored)?;
+                    (stored.public_key().clone(), private)
+                }
+                None => self.generate(link, session, id, kind)?,
+            };
             Ok((public, (link.number(), private)))
         })?;
         let stored = StoredKey::new(id.name(kind), kind, public, OPAQUE);

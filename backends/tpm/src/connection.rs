@@ -193,13 +193,16 @@ impl Connection {
         }
     }
 
-    /// Flushes an object or a session. That it is gone already is as good.
+    /// Flushes an object or a session. That it is gone already is as good; whatever else the TPM
+    /// says, it is asked once more, for what stays loaded takes a slot from everybody.
     pub(crate) fn flush(&mut self, handle: ObjectHandle) {
-        let flushed = self.run("TPM2_FlushContext", |context| context.flush_context(handle));
-        if let Err(failure) = flushed {
-            tracing::debug!(?failure, "a handle could not be flushed");
-            self.abandon(handle);
+        for _ in 0..2 {
+            match self.run("TPM2_FlushContext", |context| context.flush_context(handle)) {
+                Ok(()) => return,
+                Err(failure) => tracing::debug!(?failure, "a handle could not be flushed"),
+            }
         }
+        self.abandon(handle);
     }
 
     /// Makes ESYS forget an object that the TPM does not have any more.
