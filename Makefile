@@ -5,13 +5,15 @@ CARGO ?= cargo
 RUNNER := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo 'nextest run' || echo 'test --lib --bins --tests')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format lint docs features test bench clean library install uninstall
+.PHONY: help setup check format lint docs features test bench oracle fuzz fuzz-check clean library install uninstall
 
 help:
 	@echo 'make setup   install what the tests need from Debian (swtpm, SoftHSM, libraries)'
 	@echo 'make check   format, lints, documentation and feature combinations, warnings denied'
 	@echo 'make test    setup, then every test on the simulated devices'
 	@echo 'make bench   what the machine does, beside the bare primitives'
+	@echo 'make oracle  as many messages as COUNT= says, of the seed SEED=, to a second verifier in Python'
+	@echo 'make fuzz    every fuzz target for SECONDS= each, or the one that TARGET= names'
 	@echo 'make clean   remove what was built'
 	@echo 'make install     the C library, its headers and tokenbinding.pc, below PREFIX'
 	@echo 'make uninstall   removes them again'
@@ -47,8 +49,28 @@ test: setup
 bench:
 	$(CARGO) bench -p tokenbinding --bench bindings --locked
 
+COUNT ?= 100000
+SEED ?= $(shell date +%s)
+
+oracle:
+	TOKENBINDING_ORACLE_COUNT=$(COUNT) TOKENBINDING_ORACLE_SEED=$(SEED) \
+	    $(CARGO) test -p tokenbinding --test oracle --locked -- --nocapture
+
+SECONDS ?= 60
+TARGET ?=
+
+fuzz:
+	fuzz/run $(SECONDS) $(TARGET)
+
+# That the targets still compile, without the engine; among what was compiled for the workspace.
+fuzz-check:
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
+	CARGO_TARGET_DIR=$(CURDIR)/target $(CARGO) check --manifest-path fuzz/Cargo.toml \
+	    --no-default-features --locked
+
 clean:
 	$(CARGO) clean
+	rm -rf fuzz/target
 
 # The C library. DESTDIR goes before every path; FEATURES= builds it without the TPM.
 PREFIX ?= /usr/local

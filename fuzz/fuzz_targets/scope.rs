@@ -1,5 +1,4 @@
-//! Targets: rule (1) ‖ target. A scope is read again from its spelling, and that of a host is its
-//! own scope.
+//! Targets: rule (1) ‖ target. A scope is read again from its spelling, and the host of one is in it.
 #![no_main]
 
 use tokenbinding::{Scope, ScopeKind, ScopeRule};
@@ -13,6 +12,9 @@ libfuzzer_sys::fuzz_target!(|input: (u8, &str)| {
     let Ok(scope) = scope else { return };
     assert_eq!(scope.canonical().parse(), Ok(scope.clone()));
     if scope.kind() == ScopeKind::Host {
-        assert_eq!(Scope::of(scope.name(), rule), Ok(scope));
+        assert_eq!(
+            Scope::of(&format!("https://{}/", scope.name()), rule),
+            Ok(scope)
+        );
     }
 });
