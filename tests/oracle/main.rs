@@ -2,7 +2,11 @@
 //! written apart from it.
 //!
 //! `make oracle COUNT=n SEED=s` sends more of them, or others. The same seed makes the same messages.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, and shows its tally to who asks"
+)]
 
 mod draft;
 mod ecdsa;
@@ -27,7 +31,7 @@ use tokenbinding::{Ekm, Verifier};
 use self::{
     draft::Case,
     forge::Forge,
-    mutation::{MUTATIONS, Mutation, settle},
+    mutation::{Mutation, mutations, settle},
 };
 
 const COUNT: usize = 10_000;
@@ -36,8 +40,9 @@ const SEED: u64 = 8471;
 #[test]
 fn a_second_verifier_gives_every_message_the_same_verdict() {
     let count = setting("TOKENBINDING_ORACLE_COUNT").map_or(COUNT, |n| n.try_into().unwrap());
+    let mutations = mutations();
     let mut forge = Forge::new(setting("TOKENBINDING_ORACLE_SEED").unwrap_or(SEED));
-    let cases: Vec<Case> = (0..count).map(|_| case(&mut forge)).collect();
+    let cases: Vec<Case> = (0..count).map(|_| case(&mut forge, &mutations)).collect();
     let verdicts = ask_the_oracle(&cases);
     assert_eq!(verdicts.len(), count, "one verdict for each message");
     let mut tally = Tally::default();
@@ -56,7 +61,7 @@ fn a_second_verifier_gives_every_message_the_same_verdict() {
         tally.add(case, own.is_ok());
     }
     println!("{}", tally.table());
-    tally.demand_enough(count);
+    tally.demand_enough(count, mutations.len());
 }
 
 fn setting(name: &str) -> Option<u64> {
@@ -64,29 +69,29 @@ fn setting(name: &str) -> Option<u64> {
 }
 
 /// A message of sound bindings, of which four in ten stay as they are.
-fn case(forge: &mut Forge) -> Case {
+fn case(forge: &mut Forge, all: &[(&'static str, Mutation)]) -> Case {
     let mut chosen: Vec<usize> = Vec::new();
     while forge
         .random
         .percent(if chosen.is_empty() { 60 } else { 25 })
     {
-        chosen.push(forge.random.below(MUTATIONS.len()));
+        chosen.push(forge.random.below(all.len()));
     }
     chosen.sort_unstable();
     chosen.dedup();
-    let mutations = || chosen.iter().map(|at| &MUTATIONS[*at].1);
+    let mutations = || chosen.iter().map(|at| all[*at].1);
 
     let mut context = forge.context();
     let mut bindings = forge.bindings(&context);
     for mutation in mutations() {
-        if let Mutation::Bindings(mutate) = mutation {
-            if !bindings.is_empty() {
-                mutate(forge, &context, &mut bindings);
-            }
+        if let Mutation::Bindings(mutate) = mutation
+            && !bindings.is_empty()
+        {
+            mutate(forge, &context, &mut bindings);
         }
     }
     for mutation in mutations() {
-        if let Mutation::Context(mutate) = mutation {
+        if let Mutation::Connection(mutate) = mutation {
             mutate(forge, &mut context);
         }
     }
@@ -108,7 +113,7 @@ fn case(forge: &mut Forge) -> Case {
         policy: context.policy,
         ekm: context.ekm,
         header,
-        mutations: chosen.iter().map(|at| MUTATIONS[*at].0).collect(),
+        mutations: chosen.iter().map(|at| all[*at].0).collect(),
     }
 }
 
@@ -180,11 +185,11 @@ impl Tally {
     }
 
     /// Agreement says little where nearly everything is rejected, or accepted.
-    fn demand_enough(&self, count: usize) {
+    fn demand_enough(&self, count: usize, mutations: usize) {
         for (kind, verdicts) in &self.negotiated {
             let enough = verdicts.iter().all(|verdict| *verdict > count / 10);
             assert!(enough, "of type {kind}: {verdicts:?} of {count}");
         }
-        assert_eq!(self.mutations.len(), MUTATIONS.len());
+        assert_eq!(self.mutations.len(), mutations, "each mutation was made");
     }
 }

@@ -29,7 +29,7 @@ impl Key {
         let number = |bytes| BoxedUint::from_be_slice(bytes, BITS).unwrap();
         let (p, q) = (number(p), number(q));
         let one = BoxedUint::one_with_precision(BITS);
-        let totient = p.wrapping_sub(&one).wrapping_mul(&q.wrapping_sub(&one));
+        let totient = p.wrapping_sub(&one).wrapping_mul(q.wrapping_sub(&one));
         let bytes = exponent.to_be_bytes();
         let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
         let private_exponent = number(&bytes).invert_mod(&NonZero::new(totient).unwrap());
