@@ -6,7 +6,8 @@ RUNNER := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo 'nextest ru
 
 .DEFAULT_GOAL := help
 .PHONY: help setup check format lint docs features test bench bench-json \
-    bench-growth bench-memory measured load crash fault-matrix clean library install uninstall
+    bench-growth bench-memory measured load crash fault-matrix \
+    oracle fuzz fuzz-check clean library install uninstall
 
 help:
 	@echo 'make setup   install what the tests need from Debian (swtpm, SoftHSM, libraries)'
@@ -19,6 +20,8 @@ help:
 	@echo 'make load    many connections and bad headers: CONNECTIONS=, REQUESTS=, HEADERS='
 	@echo 'make fault-matrix    writes docs/fault-matrix.md anew from what the devices do'
 	@echo 'make crash   power cuts, full disks and kill -9 on the store, ROUNDS=n times as many'
+	@echo 'make oracle  as many messages as COUNT= says, of the seed SEED=, to a second verifier in Python'
+	@echo 'make fuzz    every fuzz target for SECONDS= each, or the one that TARGET= names'
 	@echo 'make clean   remove what was built'
 	@echo 'make install     the C library, its headers and tokenbinding.pc, below PREFIX'
 	@echo 'make uninstall   removes them again'
@@ -88,8 +91,28 @@ load:
 	CONNECTIONS=$(CONNECTIONS) REQUESTS=$(REQUESTS) HEADERS=$(HEADERS) $(CARGO) test --release --locked \
 	    -p tokenbinding-https --all-features --test load -- --nocapture --test-threads=1
 
+COUNT ?= 100000
+SEED ?= $(shell date +%s)
+
+oracle:
+	TOKENBINDING_ORACLE_COUNT=$(COUNT) TOKENBINDING_ORACLE_SEED=$(SEED) \
+	    $(CARGO) test -p tokenbinding --test oracle --locked -- --nocapture
+
+SECONDS ?= 60
+TARGET ?=
+
+fuzz:
+	fuzz/run $(SECONDS) $(TARGET)
+
+# That the targets still compile, without the engine; among what was compiled for the workspace.
+fuzz-check:
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
+	CARGO_TARGET_DIR=$(CURDIR)/target $(CARGO) check --manifest-path fuzz/Cargo.toml \
+	    --no-default-features --locked
+
 clean:
 	$(CARGO) clean
+	rm -rf fuzz/target
 
 # The C library. DESTDIR goes before every path; FEATURES= builds it without the TPM.
 PREFIX ?= /usr/local

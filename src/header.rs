@@ -28,7 +28,7 @@ pub fn refers<'a>(
 }
 
 /// The most characters of a header value: base64url of the longest message.
-pub const MAX_HEADER_LEN: usize = MAX_MESSAGE_LEN.div_ceil(3) * 4;
+pub const MAX_HEADER_LEN: usize = (MAX_MESSAGE_LEN * 4).div_ceil(3);
 
 /// Why a header value is no base64url of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -145,6 +145,7 @@ mod tests {
 
     #[test]
     fn a_header_longer_than_any_message_is_not_decoded() {
+        assert_eq!(encode(&[0; MAX_MESSAGE_LEN]).len(), MAX_HEADER_LEN);
         assert!(decode(&"A".repeat(MAX_HEADER_LEN)).is_ok());
         let result = decode(&"A".repeat(MAX_HEADER_LEN + 1));
         assert_eq!(result, Err(InvalidHeader::TooLong));

@@ -7,6 +7,7 @@
 mod percent;
 
 use std::{
+    collections::HashSet,
     ffi::{OsString, c_ulong},
     fmt,
     os::unix::ffi::OsStringExt as _,
@@ -111,7 +112,7 @@ impl FromStr for Pkcs11Uri {
         };
         let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
         let mut uri = Self::default();
-        let mut seen = Vec::new();
+        let mut seen = HashSet::new();
         for part in percent::parts(path, ';', "") {
             let (name, value) = part?;
             once(&mut seen, name)?;
@@ -126,12 +127,12 @@ impl FromStr for Pkcs11Uri {
     }
 }
 
-fn once<'a>(seen: &mut Vec<&'a str>, name: &'a str) -> Result<(), InvalidPkcs11Uri> {
-    if seen.contains(&name) {
-        return Err(InvalidPkcs11Uri::Twice(name.to_owned()));
+fn once<'a>(seen: &mut HashSet<&'a str>, name: &'a str) -> Result<(), InvalidPkcs11Uri> {
+    if seen.insert(name) {
+        Ok(())
+    } else {
+        Err(InvalidPkcs11Uri::Twice(name.to_owned()))
     }
-    seen.push(name);
-    Ok(())
 }
 
 fn text(name: &str, value: &[u8]) -> Result<Zeroizing<String>, InvalidPkcs11Uri> {

@@ -29,3 +29,14 @@ fn error(
 ) -> Error {
     Error::new(kind, NAME, operation, cause)
 }
+
+/// For `fuzz/` alone.
+#[doc(hidden)]
+pub mod fuzzing {
+    /// What the file beside a passphrase encodes to again, if its bytes are such a record.
+    #[must_use]
+    pub fn passphrase_record(bytes: &[u8]) -> Option<Vec<u8>> {
+        let record = crate::passphrase::Record::decode(bytes)?;
+        Some(record.encode())
+    }
+}

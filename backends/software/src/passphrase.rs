@@ -44,7 +44,7 @@ struct Cost {
 }
 
 /// What the file holds.
-struct Record {
+pub(crate) struct Record {
     cost: Cost,
     salt: [u8; SALT_LEN],
     check: [u8; CHECK_LEN],
@@ -115,7 +115,7 @@ fn check_value(master: &Master) -> Zeroizing<[u8; CHECK_LEN]> {
 }
 
 impl Record {
-    fn encode(&self) -> Vec<u8> {
+    pub(crate) fn encode(&self) -> Vec<u8> {
         let mut bytes = MAGIC.to_vec();
         for number in [self.cost.memory_kib, self.cost.passes, self.cost.lanes] {
             bytes.extend(number.to_be_bytes());
@@ -125,7 +125,7 @@ impl Record {
         bytes
     }
 
-    fn decode(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let mut rest = bytes.strip_prefix(MAGIC)?;
         let [memory_kib, passes, lanes] =
             [number(&mut rest)?, number(&mut rest)?, number(&mut rest)?];

@@ -182,7 +182,9 @@ impl Connection {
         }
         match failure {
             Failure::Response { command, code } if code.is(ResponseCode::LOCKOUT) => {
-                let retry_after = status::lockout_recovery(self);
+                // A TPM that does not even answer this would be asked for ever.
+                let asked = command == status::GET_CAPABILITY;
+                let retry_after = (!asked).then(|| status::lockout_recovery(self)).flatten();
                 Failure::Lockout {
                     command,
                     code,

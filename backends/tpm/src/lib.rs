@@ -31,3 +31,14 @@ pub use backend::TpmBackend;
 pub use config::{P256Keys, TpmConfig};
 pub use pss::PssSupport;
 pub use status::{Lockout, ObjectSlots, TpmStatus};
+
+/// For `fuzz/` alone.
+#[doc(hidden)]
+pub mod fuzzing {
+    /// What a stored key's own bytes encode to again, if they are a recipe.
+    #[must_use]
+    pub fn recipe(bytes: &[u8]) -> Option<Vec<u8>> {
+        let recipe = crate::recipe::Recipe::decode(bytes).ok()?;
+        Some(recipe.encode())
+    }
+}

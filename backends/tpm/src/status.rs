@@ -11,6 +11,9 @@ use tss_esapi::{
 
 use crate::{connection::Connection, failure::Result, pss::PssSupport};
 
+/// The command by which a TPM tells of itself.
+pub(crate) const GET_CAPABILITY: &str = "TPM2_GetCapability";
+
 /// A TPM and its present state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TpmStatus {
@@ -163,7 +166,7 @@ impl Connection {
 
     /// A property's value; 0 where the TPM does not have the property.
     fn property(&mut self, tag: PropertyTag) -> Result<u32> {
-        let (data, _) = self.run("TPM2_GetCapability", |context| {
+        let (data, _) = self.run(GET_CAPABILITY, |context| {
             context.get_capability(CapabilityType::TpmProperties, tag.into(), 1)
         })?;
         let CapabilityData::TpmProperties(properties) = data else {

@@ -17,6 +17,7 @@ use crate::{
     connection::Connection,
     failure::{Failure, Result},
     recipe::{Root, Wrapped},
+    status::GET_CAPABILITY,
     template,
 };
 
@@ -152,12 +153,12 @@ impl Connection {
 
     /// The handles from `first` on, 16 at most.
     pub(crate) fn handles(&mut self, first: u32) -> Result<Vec<TpmHandle>> {
-        let (data, _) = self.run("TPM2_GetCapability", |context| {
+        let (data, _) = self.run(GET_CAPABILITY, |context| {
             context.get_capability(CapabilityType::Handles, first, 16)
         })?;
         match data {
             CapabilityData::Handles(handles) => Ok(handles.into_inner()),
-            _ => Err(Failure::senseless("TPM2_GetCapability")),
+            _ => Err(Failure::senseless(GET_CAPABILITY)),
         }
     }
 

@@ -288,3 +288,30 @@ fn a_tpm_without_free_slots_is_busy_and_says_what_to_do() {
     relay.inject(code::CREATE_PRIMARY, 1, Fault::Answer(RC_OBJECT_MEMORY));
     assert!(backend.create(&id("a"), P256).is_ok());
 }
+
+#[test]
+fn a_tpm_that_answers_everything_with_lockout_is_told_once() {
+    let (_swtpm, relay) = start();
+    let backend = open(relay.tcti());
+    let (_, key) = create(&backend, P256);
+    for command in [code::SIGN, code::GET_CAPABILITY] {
+        relay.inject(command, 100, Fault::Answer(0x921));
+    }
+    let error = key.sign(&data(P256)).expect_err("it is locked");
+    assert_eq!(error.kind(), ErrorKind::DeviceLocked { retry_after: None });
+    relay.forget_faults();
+    assert_signs(&*key, P256);
+}
+
+#[test]
+fn a_handle_that_stays_stale_is_no_lost_key() {
+    let (_swtpm, relay) = start();
+    let (stored, _) = create(&open(relay.tcti()), P256);
+    let backend = open(relay.tcti());
+    // TPM_RC_HANDLE, for the first handle.
+    relay.inject(code::CREATE_PRIMARY, 100, Fault::Answer(0x18b));
+    let error = backend.open(&stored).expect_err("the TPM does not make it");
+    assert_eq!(error.kind(), ErrorKind::Busy, "{error}");
+    relay.forget_faults();
+    assert_signs(&*backend.open(&stored).expect("the key opens"), P256);
+}
