@@ -2,11 +2,12 @@
 
 mod paths;
 
-use std::{env, ffi::OsString, fmt, io, path::PathBuf, str::FromStr};
+use std::{ffi::OsString, fmt, io, path::PathBuf, str::FromStr};
 
 use serde::{Deserialize, Deserializer, de};
 use tokenbinding_backend::{
     Profile,
+    environment::variable,
     private::{self, PrivateError},
 };
 use zeroize::Zeroizing;
@@ -220,7 +221,8 @@ impl Config {
     /// then `tokenbinding/config.toml` in the user's configuration folder (`$XDG_CONFIG_HOME`),
     /// then the file that `TOKENBINDING_CONFIG` names, then `TOKENBINDING_PROVIDER`,
     /// `TOKENBINDING_STORE` and `TOKENBINDING_PKCS11_URI` (→ `pkcs11.uri`). Each goes over the ones
-    /// before; the first two files need not exist, and an empty variable counts for none.
+    /// before; the first two files need not exist, and an empty variable counts for none. A process
+    /// with more rights than whoever started it (`AT_SECURE`) takes nothing from the environment.
     /// `TOKENBINDING_PIN` goes over the `pin_file` of the files.
     ///
     /// # Errors
@@ -347,11 +349,6 @@ impl Config {
         };
         Ok(Some(private::read_pin(path)?))
     }
-}
-
-/// An environment variable, if it is set to anything.
-fn variable(name: &str) -> Option<OsString> {
-    env::var_os(name).filter(|value| !value.is_empty())
 }
 
 /// An environment variable that is text. The error does not show it: it may be a PIN.

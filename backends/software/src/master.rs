@@ -150,7 +150,7 @@ pub(crate) fn private_error(
 ) -> impl FnOnce(PrivateError) -> tokenbinding_backend::Error {
     move |cause| {
         let kind = match &cause {
-            PrivateError::Mode { .. } | PrivateError::Owner { .. } => ErrorKind::Denied,
+            open if open.is_open_to_others() => ErrorKind::Denied,
             PrivateError::TooLong { .. } => ErrorKind::Corrupt,
             _ => ErrorKind::Unavailable,
         };
