@@ -103,11 +103,11 @@ fn stretch(passphrase: &str, salt: &[u8], cost: Cost) -> Result<Master> {
     let params = params.map_err(failed)?;
     // What is in them when it is done leads to the master.
     let blocks = Zeroizing::new(vec![Block::default(); params.block_count()]);
-    let mut bytes = Zeroizing::new([0; Master::LEN]);
+    let mut master = Master::zeroed()?;
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-        .hash_password_into_with_memory(passphrase.as_bytes(), salt, &mut *bytes, blocks)
+        .hash_password_into_with_memory(passphrase.as_bytes(), salt, master.as_bytes_mut(), blocks)
         .map_err(failed)?;
-    Ok(Master::from_slice(&*bytes).expect("32 bytes were asked for"))
+    Ok(master)
 }
 
 fn check_value(master: &Master) -> Zeroizing<[u8; CHECK_LEN]> {
