@@ -148,6 +148,33 @@ pub fn create(path: &Path, contents: &[u8]) -> Result<(), PrivateError> {
     sync_dir(dir)
 }
 
+/// Writes a file that anybody may read and nobody else may change: over one of this name, if that is
+/// such a file too.
+///
+/// # Errors
+/// [`PrivateError`] when others may change what is there, or it cannot be written.
+pub fn publish(path: &Path, contents: &[u8]) -> Result<(), PrivateError> {
+    let made = match path.metadata() {
+        Ok(_) => open(path, OpenOptions::new().write(true)),
+        Err(_) => {
+            let dir = follow(folder_of(path), Missing::Tell)?.path;
+            let name = path.file_name().unwrap_or_default();
+            OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o644)
+                .open(dir.join(name))
+                .map_err(PrivateError::io(path))
+        }
+    };
+    let mut file = made?;
+    let metadata = file.metadata().map_err(PrivateError::io(path))?;
+    check(path, &metadata, OTHERS_WRITE, 0o644)?;
+    file.set_len(0)
+        .and_then(|()| file.write_all(contents))
+        .map_err(PrivateError::io(path))
+}
+
 /// The folder that the file `path` is in: `.` for a name alone.
 #[must_use]
 pub fn folder_of(path: &Path) -> &Path {

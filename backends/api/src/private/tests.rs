@@ -274,3 +274,19 @@ fn a_device_is_no_file() {
         assert!(matches!(error, PrivateError::Type { .. }), "{error}");
     }
 }
+
+#[test]
+fn what_is_published_replaces_only_what_nobody_else_may_change() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("cert.pem");
+    publish(&path, b"the first, which is longer").unwrap();
+    publish(&path, b"the second").unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"the second");
+    set_mode(&path, 0o666);
+    assert!(publish(&path, b"the third").is_err());
+    let other = dir.path().join("other");
+    std::os::unix::fs::symlink(dir.path().join("nowhere"), &other).unwrap();
+    assert!(publish(&other, b"one").is_err(), "it leads nowhere");
+    assert_eq!(fs::read(&path).unwrap(), b"the second");
+    assert!(publish(Path::new("/dev/null"), b"one").is_err());
+}
