@@ -5,11 +5,13 @@ CARGO ?= cargo
 RUNNER := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo 'nextest run' || echo 'test --lib --bins --tests')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format lint docs features test bench clean library install uninstall
+.PHONY: help setup check format lint docs features supply dependencies deny test bench clean library install uninstall
 
 help:
 	@echo 'make setup   install what the tests need from Debian (swtpm, SoftHSM, libraries)'
 	@echo 'make check   format, lints, documentation and feature combinations, warnings denied'
+	@echo 'make dependencies   writes docs/dependencies.md anew'
+	@echo 'make deny    advisories, licences, bans and sources of the dependencies, by cargo-deny'
 	@echo 'make test    setup, then every test on the simulated devices'
 	@echo 'make bench   what the machine does, beside the bare primitives'
 	@echo 'make clean   remove what was built'
@@ -19,7 +21,7 @@ help:
 setup:
 	swtpm/setup
 
-check: format lint docs features
+check: format lint docs features supply
 
 format:
 	$(CARGO) fmt --all --check
@@ -39,6 +41,19 @@ features:
 	$(CARGO) clippy -p tokenbinding-https --locked -- -D warnings
 	$(CARGO) clippy -p tokenbinding-capi --no-default-features --locked -- -D warnings
 	$(CARGO) clippy -p tokenbinding-backend --no-default-features --locked -- -D warnings
+
+# What is linked and what is unsafe are as the documents say.
+supply:
+	.ci/dependencies --check
+	.ci/unsafe >/dev/null
+
+dependencies:
+	.ci/dependencies > docs/dependencies.md.new
+	mv docs/dependencies.md.new docs/dependencies.md
+
+# Needs cargo-deny; its advisories need the network.
+deny:
+	$(CARGO) deny --all-features check
 
 test: setup
 	$(CARGO) test --doc --workspace --all-features --locked

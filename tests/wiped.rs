@@ -73,8 +73,8 @@ fn watch(
         .iter()
         .map(|(name, secret)| ((*name).to_owned(), secret.as_bytes().to_vec()))
         .collect();
-    let held = child.find(&[("the EKM".to_owned(), HELD.to_vec())]);
-    assert!(!held.is_empty(), "the search is of no use");
+    let held = [("the EKM".to_owned(), HELD.to_vec())];
+    assert_ne!(child.find(&held), [], "the search is of no use");
     child.go_on();
     child.wait_for("dropped");
     let left = child.find(&needles);

@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
-use aws_lc_rs::rand;
+use aws_lc_rs::{constant_time::verify_slices_are_equal, rand};
 use tokenbinding_backend::{ErrorKind, Result, private};
 use zeroize::Zeroizing;
 
@@ -70,7 +70,7 @@ fn unlock(file: &Path, bytes: &[u8], passphrase: &str) -> Result<Master> {
         error(ErrorKind::Corrupt, OPEN, cause)
     })?;
     let master = stretch(passphrase, &record.salt, record.cost)?;
-    if *check_value(&master) != record.check {
+    if verify_slices_are_equal(&*check_value(&master), &record.check).is_err() {
         let cause = "it does not open the keystore: give the one that it was made with";
         return Err(error(ErrorKind::PinIncorrect, OPEN, cause));
     }
