@@ -33,7 +33,10 @@ fn assert_secret(shown: &str, secret: &[u8]) {
     let text = String::from_utf8_lossy(secret).into_owned();
     for form in [list.trim_matches(['[', ']']), &hex, &lines, &text] {
         assert!(!shown.contains(form), "{form:?} is in {shown}");
-        assert!(!shown.to_lowercase().contains(form), "{form:?} is in {shown}");
+        assert!(
+            !shown.to_lowercase().contains(form),
+            "{form:?} is in {shown}"
+        );
     }
 }
 
@@ -91,12 +94,18 @@ fn nothing_that_signs_shows_a_master_or_an_ekm() {
     for kind in KeyType::ALL {
         let binding = binder.generate_binding("a.example", kind, TokenBindingType::Provided, &ekm);
         show(&mut shown, &binding.unwrap());
-        show(&mut shown, &ekm.signed_data(TokenBindingType::Provided, kind));
+        show(
+            &mut shown,
+            &ekm.signed_data(TokenBindingType::Provided, kind),
+        );
     }
     show(&mut shown, &binder);
     show(&mut shown, &ekm);
     show(&mut shown, &SignedData::new([0xa7; SignedData::LEN]));
-    show(&mut shown, &connection::ServerConnection::new(KeyType::EcdsaP256, ekm));
+    show(
+        &mut shown,
+        &connection::ServerConnection::new(KeyType::EcdsaP256, ekm),
+    );
     let file = store.join("software.master");
     let master = fs::read(&file).unwrap();
     let source = MasterSource::File(file.clone());

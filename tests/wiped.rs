@@ -27,6 +27,9 @@ use tokenbinding_devices::{
 
 /// An EKM.
 const HELD: [u8; Ekm::LEN] = [7; Ekm::LEN];
+/// libtss2 keeps the authorization of the last object in its structure of a session
+/// (`IESYS_SESSION.sessionValue`) and frees that unwiped; nothing of its interface reaches it.
+const OF_LIBTSS2: usize = 1;
 /// Names the folder that parent and child share.
 const FOLDER: &str = "TOKENBINDING_WIPED";
 
@@ -144,7 +147,7 @@ fn nothing_is_left_of_a_pin_of_a_uri() {
 }
 
 #[test]
-fn nothing_is_left_of_the_owners_authorization() {
+fn nothing_of_ours_is_left_of_the_owners_authorization() {
     if is_child(this_test!()) {
         return child();
     }
@@ -158,11 +161,9 @@ fn nothing_is_left_of_the_owners_authorization() {
         secret_file(&folder, "owner", owner),
     );
     let secrets = [("the owner's authorization", owner)];
-    watch(this_test!(), &folder, &config, &[], &secrets, 0);
+    watch(this_test!(), &folder, &config, &[], &secrets, OF_LIBTSS2);
 }
 
-/// libtss2 keeps the authorization of the last object in its structure of a session
-/// (`IESYS_SESSION.sessionValue`) and frees that unwiped; nothing of its interface reaches it.
 #[test]
 fn nothing_of_ours_is_left_of_the_authorization_of_keys() {
     if is_child(this_test!()) {
@@ -177,5 +178,5 @@ fn nothing_of_ours_is_left_of_the_authorization_of_keys() {
         secret_file(&folder, "key", key),
     );
     let secrets = [("the keys' authorization", key)];
-    watch(this_test!(), &folder, &config, &[], &secrets, 1);
+    watch(this_test!(), &folder, &config, &[], &secrets, OF_LIBTSS2);
 }

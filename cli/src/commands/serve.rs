@@ -122,9 +122,9 @@ fn readable(file: &Path) -> Result<(), Failure> {
     })
 }
 
-/// A private key that others may read is no longer one.
+/// The private key in `file`, which nobody else may change; its bytes are wiped.
 fn private_key(file: &Path) -> Result<PKey<Private>, Failure> {
-    let pem = private::read_credential(file, MAX_KEY_LEN)
+    let pem = private::read_trusted(file, MAX_KEY_LEN)
         .map_err(|error| Failure::Usage(error.to_string()))?;
     PKey::private_key_from_pem(&pem)
         .map_err(|error| unfit(file, "the private key of the certificate", &error))
