@@ -1,8 +1,8 @@
 //! What a process that used the keystore has left of its secrets: nothing.
 //!
-//! A child process opens the keystore, makes, opens and uses keys, and drops everything. Its memory is
-//! read from outside while the keys are held, where their private halves are found, and afterwards,
-//! where no secret is.
+//! A child process opens the keystore, makes, opens, uses and drops keys. Its memory is read from
+//! outside while a key is held, where its private half is found, and right after it is dropped, where no
+//! secret of it is.
 
 use std::{env, ffi::OsString, fs, path::Path};
 
@@ -24,65 +24,82 @@ use crate::{
 /// Names the folder that parent and child share.
 const FOLDER: &str = "TOKENBINDING_WIPED";
 
-/// What the child does: with the keystore of `source`, to the keys that it made and to those that
-/// were there.
+/// What the child does with the keystore of `source`. It pauses after each piece of work, before
+/// anything else takes the memory that it left.
 fn child(source: fn(&Path) -> MasterSource) {
     let folder = env::var_os(FOLDER).unwrap();
     let folder = Path::new(&folder);
     let backend = SoftwareBackend::open(&source(folder)).unwrap();
-    let mut keys = Vec::new();
+    pause("opened");
+    let data = SignedData::new([7; SignedData::LEN]);
     for kind in KeyType::ALL {
         let id = KeyId::new(Profile::default(), "host:made.example");
         let (stored, key) = backend.create(&id, kind).unwrap();
         fs::write(folder.join(kind.name()), stored.encode()).unwrap();
-        key.sign(&SignedData::new([7; SignedData::LEN])).unwrap();
-        keys.push(key);
-        keys.push(backend.open(&stored).unwrap());
+        pause("key made");
+        key.sign(&data).unwrap();
+        drop(key);
+        pause("made key dropped");
+        let key = backend.open(&stored).unwrap();
+        pause("key opened");
+        key.sign(&data).unwrap();
+        drop(key);
+        pause("opened key dropped");
     }
-    for key in &keys {
-        key.sign(&SignedData::new([7; SignedData::LEN])).unwrap();
-    }
-    pause("held");
-    drop((keys, backend));
+    drop(backend);
     pause("dropped");
 }
 
-/// Watches the child of the test that `closure` stands in: `planted` secrets are gone in the end, and
-/// so is everything that hangs on them.
+/// Watches the child of the test that `closure` stands in. While a key is held, what is in use of it
+/// is found; once it is dropped, nothing is, and in the end neither the master nor what was `planted`.
 fn watch(closure: &str, folder: &TempDir, source: &MasterSource, planted: &[Needle]) {
     let environment = [(FOLDER, OsString::from(folder.path()))];
     let mut child = Watched::start(closure, &environment);
-    child.wait_for("held");
+    child.wait_for("opened");
     let master = source.open().unwrap();
-    let mut secrets = planted.to_vec();
-    secrets.push(needle("the master", master.as_bytes()));
+    let of_master = [needle("the master", master.as_bytes())];
+    assert_eq!(
+        child.find(&of_master).len(),
+        1,
+        "in its page and nowhere else"
+    );
+    assert_eq!(child.find(planted), [], "it is no longer needed");
     for kind in KeyType::ALL {
+        child.go_on();
+        child.wait_for("key made");
         let stored = fs::read(folder.path().join(kind.name())).unwrap();
-        let stored = StoredKey::decode(&stored).unwrap();
-        secrets.extend(secrets_of(&master, &stored));
-    }
-    // Arithmetic has numbers in little-endian order.
-    let reversed = secrets.clone().into_iter().map(|(name, mut bytes)| {
-        bytes.reverse();
-        (name, bytes)
-    });
-    let secrets: Vec<_> = secrets.iter().cloned().chain(reversed).collect();
-    let held = child.find(&secrets);
-    for name in [
-        "the master",
-        "a P-256 scalar",
-        "p of an RSA key",
-        "q of an RSA key",
-    ] {
-        assert!(
-            held.iter().any(|(found, _)| *found == name),
-            "{name} is not found while it is held: the search is of no use"
-        );
+        let of_key = secrets_of(&master, &StoredKey::decode(&stored).unwrap());
+        // The numbers that signing needs, in the order of arithmetic.
+        let used: &[_] = if kind.is_rsa() {
+            &["p", "q"]
+        } else {
+            &["the scalar"]
+        };
+        for (held, dropped) in [
+            ("key made", "made key dropped"),
+            ("key opened", "opened key dropped"),
+        ] {
+            if held == "key opened" {
+                child.go_on();
+                child.wait_for(held);
+            }
+            let found = child.find(&of_key);
+            for name in used {
+                let is_found = found.iter().any(|(what, _)| what == name);
+                assert!(
+                    is_found,
+                    "{name} is not found while it is held: the search is of no use"
+                );
+            }
+            child.go_on();
+            child.wait_for(dropped);
+            assert_eq!(child.find(&of_key), [], "{kind}: {dropped}");
+        }
     }
     child.go_on();
     child.wait_for("dropped");
-    let left = child.find(&secrets);
-    assert!(left.is_empty(), "{left:#?}");
+    assert_eq!(child.find(&of_master), []);
+    assert_eq!(child.find(planted), []);
     child.finish();
 }
 
@@ -90,21 +107,28 @@ fn needle(name: &str, secret: &[u8]) -> Needle {
     (name.to_owned(), secret.to_vec())
 }
 
-/// What leads to the private half of a key.
+/// What leads to the private half of a key, each number in both orders.
 fn secrets_of(master: &Master, stored: &StoredKey) -> Vec<Needle> {
     let salt = &stored.opaque()[1..][..SALT_LEN];
-    if !stored.kind().is_rsa() {
+    let mut secrets: Vec<_> = if stored.kind().is_rsa() {
+        let pkcs8 = rsa_key::unseal(master, stored.name(), stored.opaque()).unwrap();
+        let sealing_key = derive(master, salt, Use::RsaSeal, &[]);
+        ["d", "p", "q", "d mod p-1", "d mod q-1", "the inverse of q"]
+            .into_iter()
+            .zip(private_numbers(&pkcs8))
+            .map(|(name, number)| needle(name, &number))
+            .chain([needle("the sealing key", &*sealing_key)])
+            .collect()
+    } else {
         let scalar = p256_key::scalar(master, salt, stored.name());
-        return vec![needle("a P-256 scalar", &scalar.to_bytes())];
+        vec![needle("the scalar", &scalar.to_bytes())]
+    };
+    let mut reversed = secrets.clone();
+    for (_, bytes) in &mut reversed {
+        bytes.reverse();
     }
-    let pkcs8 = rsa_key::unseal(master, stored.name(), stored.opaque()).unwrap();
-    let sealing_key = derive(master, salt, Use::RsaSeal, &[]);
-    ["d", "p", "q", "d mod p-1", "d mod q-1", "the inverse of q"]
-        .into_iter()
-        .zip(private_numbers(&pkcs8))
-        .map(|(name, number)| needle(&format!("{name} of an RSA key"), &number))
-        .chain([needle("the key that seals an RSA key", &*sealing_key)])
-        .collect()
+    secrets.append(&mut reversed);
+    secrets
 }
 
 /// The numbers of a PKCS#8 RSA key after the public ones (RFC 8017 §A.1.2), without leading zeros.
