@@ -7,11 +7,13 @@ RUNNER := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo 'nextest ru
 .DEFAULT_GOAL := help
 .PHONY: help setup check format lint docs features test bench bench-json \
     bench-growth bench-memory measured load crash fault-matrix \
-    oracle fuzz fuzz-check clean library install uninstall
+    supply dependencies deny oracle fuzz fuzz-check clean library install uninstall
 
 help:
 	@echo 'make setup   install what the tests need from Debian (swtpm, SoftHSM, libraries)'
 	@echo 'make check   format, lints, documentation and feature combinations, warnings denied'
+	@echo 'make dependencies   writes docs/dependencies.md anew'
+	@echo 'make deny    advisories, licences, bans and sources of the dependencies, by cargo-deny'
 	@echo 'make test    setup, then every test on the simulated devices'
 	@echo 'make bench   what each path costs beside the bare primitive, against its budget'
 	@echo 'make bench-json      the same as JSON (with make -s)'
@@ -29,7 +31,7 @@ help:
 setup:
 	swtpm/setup
 
-check: format lint docs features
+check: format lint docs features supply
 
 format:
 	$(CARGO) fmt --all --check
@@ -49,6 +51,19 @@ features:
 	$(CARGO) clippy -p tokenbinding-https --locked -- -D warnings
 	$(CARGO) clippy -p tokenbinding-capi --no-default-features --locked -- -D warnings
 	$(CARGO) clippy -p tokenbinding-backend --no-default-features --locked -- -D warnings
+
+# What is linked and what is unsafe are as the documents say.
+supply:
+	.ci/dependencies --check
+	.ci/unsafe >/dev/null
+
+dependencies:
+	.ci/dependencies > docs/dependencies.md.new
+	mv docs/dependencies.md.new docs/dependencies.md
+
+# Needs cargo-deny; its advisories need the network.
+deny:
+	$(CARGO) deny --all-features check
 
 test: setup
 	$(CARGO) test --doc --workspace --all-features --locked

@@ -63,7 +63,7 @@ pub fn of_token(dir: &Path, module: &str, label: &str) -> Config {
         store: Some(dir.join("store")),
         pin_file: Some(pin),
         pkcs11: Pkcs11Config {
-            uri: Some(format!("pkcs11:token={label}?module-path={module}")),
+            uri: Some(format!("pkcs11:token={label}?module-path={module}").into()),
             ..Pkcs11Config::default()
         },
         ..Config::default()

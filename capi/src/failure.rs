@@ -116,8 +116,8 @@ const fn of_device(kind: ErrorKind) -> Cause {
 
 fn of_store(error: &StoreError) -> Cause {
     match error.kind() {
-        StoreErrorKind::Private(PrivateError::Owner { .. } | PrivateError::Mode { .. })
-        | StoreErrorKind::ReadOnly => Cause::StoreDenied,
+        StoreErrorKind::Private(error) if error.is_open_to_others() => Cause::StoreDenied,
+        StoreErrorKind::ReadOnly => Cause::StoreDenied,
         StoreErrorKind::Private(PrivateError::Io { source, .. }) => match source.kind() {
             std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
                 Cause::StoreDenied

@@ -114,7 +114,7 @@ impl Global {
             ..Config::default()
         };
         options.tpm.tcti = self.tcti;
-        options.pkcs11.uri = self.pkcs11_uri.as_deref().map(str::to_owned);
+        options.pkcs11.uri = self.pkcs11_uri.map(|Secret(uri)| uri);
         Ok(config.overlaid_with(options))
     }
 }

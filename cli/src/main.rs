@@ -8,10 +8,9 @@ mod commands;
 mod failure;
 mod input;
 mod output;
+mod process;
 mod progress;
 mod prompt;
-#[cfg(feature = "tpm")]
-mod tss_log;
 
 use std::process::ExitCode;
 
@@ -20,8 +19,7 @@ use clap::Parser as _;
 use self::{args::Args, failure::Failure};
 
 fn main() -> ExitCode {
-    #[cfg(feature = "tpm")]
-    tss_log::silence();
+    process::close();
     let outcome = match Args::try_parse() {
         Ok(args) => run(args),
         Err(error) => Failure::of_usage(error),

@@ -2,11 +2,12 @@
 
 mod paths;
 
-use std::{env, ffi::OsString, fmt, io, path::PathBuf, str::FromStr};
+use std::{ffi::OsString, fmt, io, path::PathBuf, str::FromStr};
 
 use serde::{Deserialize, Deserializer, de};
 use tokenbinding_backend::{
     Profile,
+    environment::variable,
     private::{self, PrivateError},
 };
 use zeroize::Zeroizing;
@@ -104,8 +105,8 @@ pub enum P256KeysChoice {
 #[derive(Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Pkcs11Config {
-    /// Which token of which module, by RFC 7512.
-    pub uri: Option<String>,
+    /// Which token of which module, by RFC 7512. It may hold the PIN, so it is wiped.
+    pub uri: Option<Zeroizing<String>>,
     /// Whether the PIN is sent even when one wrong PIN more locks the token. Default: no.
     pub try_final_pin: Option<bool>,
     /// Whether the person is told to touch the token before each signature. Default: no.
@@ -115,9 +116,11 @@ pub struct Pkcs11Config {
 /// Without the URI's query, which may hold the PIN (`pin-value`).
 impl fmt::Debug for Pkcs11Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let without_query = |uri: &str| uri.split('?').next().unwrap_or_default().to_owned();
+        let without_query = |uri: &String| uri.split('?').next().unwrap_or_default().to_owned();
         f.debug_struct("Pkcs11Config")
             .field("uri", &self.uri.as_deref().map(without_query))
+            .field("try_final_pin", &self.try_final_pin)
+            .field("touch", &self.touch)
             .finish()
     }
 }
@@ -220,7 +223,8 @@ impl Config {
     /// then `tokenbinding/config.toml` in the user's configuration folder (`$XDG_CONFIG_HOME`),
     /// then the file that `TOKENBINDING_CONFIG` names, then `TOKENBINDING_PROVIDER`,
     /// `TOKENBINDING_STORE` and `TOKENBINDING_PKCS11_URI` (→ `pkcs11.uri`). Each goes over the ones
-    /// before; the first two files need not exist, and an empty variable counts for none.
+    /// before; the first two files need not exist, and an empty variable counts for none. A process
+    /// with more rights than whoever started it (`AT_SECURE`) takes nothing from the environment.
     /// `TOKENBINDING_PIN` goes over the `pin_file` of the files.
     ///
     /// # Errors
@@ -292,7 +296,7 @@ impl Config {
             provider: provider.transpose()?,
             store: variable("TOKENBINDING_STORE").map(PathBuf::from),
             pkcs11: Pkcs11Config {
-                uri: text_variable("TOKENBINDING_PKCS11_URI")?,
+                uri: text_variable("TOKENBINDING_PKCS11_URI")?.map(Zeroizing::new),
                 ..Pkcs11Config::default()
             },
             ..Self::default()
@@ -349,11 +353,6 @@ impl Config {
     }
 }
 
-/// An environment variable, if it is set to anything.
-fn variable(name: &str) -> Option<OsString> {
-    env::var_os(name).filter(|value| !value.is_empty())
-}
-
 /// An environment variable that is text. The error does not show it: it may be a PIN.
 fn text_variable(name: &'static str) -> Result<Option<String>, ConfigError> {
     let text = variable(name).map(OsString::into_string).transpose();
@@ -408,7 +407,7 @@ mod tests {
         assert_eq!(config.provider, Some(ProviderChoice::Tpm));
         assert_eq!(config.profile, Some("work".parse().unwrap()));
         assert_eq!(config.software.master, Some(MasterKind::Passphrase));
-        assert_eq!(config.pkcs11.uri.as_deref(), Some("pkcs11:token=x"));
+        assert_eq!(config.pkcs11.uri, Some("pkcs11:token=x".to_owned().into()));
     }
 
     #[test]
@@ -437,6 +436,6 @@ mod tests {
         assert_eq!(both.provider, Some(ProviderChoice::Tpm));
         assert_eq!(both.profile, Some("b".parse().unwrap()));
         assert_eq!(both.tpm.tcti.as_deref(), Some("x"));
-        assert_eq!(both.pkcs11.uri.as_deref(), Some("pkcs11:"));
+        assert_eq!(both.pkcs11.uri, Some("pkcs11:".to_owned().into()));
     }
 }

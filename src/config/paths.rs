@@ -1,6 +1,8 @@
 //! Where things are, by the XDG base directory specification.
 
-use std::{env, path::PathBuf};
+use std::path::PathBuf;
+
+use tokenbinding_backend::environment;
 
 const OURS: &str = "tokenbinding";
 
@@ -31,7 +33,7 @@ pub(super) fn config_files() -> impl Iterator<Item = PathBuf> {
 /// paths are not valid there and passed over, as the specification says.
 fn base(variable: &str, fallback: &str) -> Option<PathBuf> {
     let absolute = |name: &str| {
-        let path = PathBuf::from(env::var_os(name)?);
+        let path = PathBuf::from(environment::variable(name)?);
         path.is_absolute().then_some(path)
     };
     let dir = absolute(variable).or_else(|| Some(absolute("HOME")?.join(fallback)))?;

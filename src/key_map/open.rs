@@ -10,6 +10,7 @@ use std::{
 };
 
 use rusqlite::{Connection, OpenFlags};
+use rustix::fs::OFlags;
 use tokenbinding_backend::private::{self, PrivateError};
 
 use super::{
@@ -101,6 +102,7 @@ fn lock(path: &Path, patience: Duration) -> Result<File, StoreErrorKind> {
         .create(true)
         .truncate(false)
         .mode(0o600)
+        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
         .open(path)
         .map_err(io_error(path))?;
     let start = Instant::now();

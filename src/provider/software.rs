@@ -1,8 +1,8 @@
 //! The software keystore by its configuration.
 
-use std::{env, path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc};
 
-use tokenbinding_backend::Profile;
+use tokenbinding_backend::{Profile, environment};
 use tokenbinding_software::{MasterSource, SoftwareBackend};
 
 use super::{Open, Opening};
@@ -55,7 +55,7 @@ fn source(config: &Config) -> Result<MasterSource, Error> {
         },
         MasterKind::Credential => {
             let handed_over = || {
-                let dir = PathBuf::from(env::var_os("CREDENTIALS_DIRECTORY")?);
+                let dir = PathBuf::from(environment::variable("CREDENTIALS_DIRECTORY")?);
                 dir.is_absolute().then(|| dir.join("tokenbinding-master"))
             };
             let path = configured.clone().or_else(handed_over);

@@ -11,6 +11,7 @@
 
 pub mod abrmd;
 pub mod command;
+pub mod memory;
 pub mod own_process;
 pub mod ports;
 pub mod relay;

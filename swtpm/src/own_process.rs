@@ -36,10 +36,7 @@ pub fn is_child(closure: &str) -> bool {
 /// When the test fails there.
 pub fn run(closure: &str, environment: &[(&str, OsString)]) {
     let test = test_path(closure);
-    let program = env::current_exe().expect("a test knows its own file");
-    let status = Command::new(program)
-        .args([test, "--exact", "--nocapture", "--include-ignored"])
-        .env(MARK, test)
+    let status = command(closure)
         .envs(environment.iter().map(|(name, value)| (name, value)))
         .status()
         .expect("the test runs again");
@@ -47,4 +44,14 @@ pub fn run(closure: &str, environment: &[(&str, OsString)]) {
         status.success(),
         "{test} failed in its own process: {status}"
     );
+}
+
+/// The test that `closure` stands in, as the child.
+pub(crate) fn command(closure: &str) -> Command {
+    let test = test_path(closure);
+    let mut command = Command::new(env::current_exe().expect("a test knows its own file"));
+    command
+        .args([test, "--exact", "--nocapture", "--include-ignored"])
+        .env(MARK, test);
+    command
 }

@@ -164,10 +164,7 @@ fn no_fault_of_a_token_loses_or_doubles_a_key() {
             store: Some(store.path().join("store")),
             pin_file: Some(pin),
             pkcs11: Pkcs11Config {
-                uri: Some(format!(
-                    "pkcs11:token={LABEL}?module-path={}",
-                    Shim::library()
-                )),
+                uri: Some(format!("pkcs11:token={LABEL}?module-path={}", Shim::library()).into()),
                 ..Pkcs11Config::default()
             },
             ..Config::default()

@@ -9,6 +9,7 @@
 
 mod backend;
 mod callbacks;
+pub mod environment;
 mod error;
 mod key_id;
 mod key_type;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use tokenbinding_backend::ErrorKind;
+use tokenbinding_backend::{ErrorKind, private};
 
 use crate::{
     Pkcs11Uri,
@@ -22,8 +22,21 @@ const DIRECTORIES: [&str; 7] = [
 ];
 
 /// The file of the module that `uri` names. A path must be absolute: another would be looked for
-/// in the directories of the dynamic linker, or in whichever directory is the current one.
+/// in the directories of the dynamic linker, or in whichever directory is the current one. Nobody
+/// but this user and root may be able to change the module, whose code runs in this process.
 pub(crate) fn module(uri: &Pkcs11Uri) -> Result<PathBuf> {
+    let path = named(uri)?;
+    match private::check_code(&path) {
+        Err(error) if error.is_open_to_others() => Err(Fault::new(
+            ErrorKind::Denied,
+            format!("the module is not loaded: {error}"),
+        )),
+        // What is missing or no library is told by the loader.
+        _ => Ok(path),
+    }
+}
+
+fn named(uri: &Pkcs11Uri) -> Result<PathBuf> {
     let unavailable = |text: String| Fault::new(ErrorKind::Unavailable, text);
     match &uri.module {
         Some(ModuleName::Path(path)) if path.is_absolute() => Ok(path.clone()),

@@ -1,8 +1,8 @@
 //! Where a PIN is read from. Nothing here logs one, and nothing keeps one unwiped.
 
-use std::{env, path::Path};
+use std::path::Path;
 
-use tokenbinding_backend::{ErrorKind, private};
+use tokenbinding_backend::{ErrorKind, environment, private};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -45,11 +45,13 @@ pub(crate) fn obtain(
 }
 
 fn from_environment() -> Result<Option<Pin>> {
-    match env::var(VARIABLE) {
+    let Some(value) = environment::variable(VARIABLE) else {
+        return Ok(None);
+    };
+    match value.into_string() {
         Ok(pin) => Ok(Some(Zeroizing::new(pin))),
-        Err(env::VarError::NotPresent) => Ok(None),
         // The error's own text would show the value.
-        Err(env::VarError::NotUnicode(_)) => Err(Fault::new(
+        Err(_) => Err(Fault::new(
             ErrorKind::PinRequired,
             format!("{VARIABLE} is not UTF-8"),
         )),

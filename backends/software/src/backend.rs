@@ -9,6 +9,7 @@ use crate::{
     derive::{Use, derive},
     p256_key::P256Key,
     rsa_key::RsaKey,
+    stack::wiped_after,
 };
 
 /// Keys under one master, in this process' memory while they are open.
@@ -49,7 +50,7 @@ impl SoftwareBackend {
 
 /// `software:` and 16 bytes in hex that are derived from the master and tell nothing of it.
 fn device_id(master: &Master) -> String {
-    let id = derive(master, &[], Use::DeviceId, &[]);
+    let id = wiped_after(|| derive(master, &[], Use::DeviceId, &[]));
     let mut text = format!("{NAME}:");
     for byte in &id[..16] {
         write!(text, "{byte:02x}").expect("a string takes any text");
@@ -64,21 +65,25 @@ impl Backend for SoftwareBackend {
 
     fn create(&self, id: &KeyId, kind: KeyType) -> Result<(StoredKey, Arc<dyn DeviceKey>)> {
         let name = id.name(kind);
-        if kind.is_rsa() {
-            let (stored, key) = RsaKey::create(&self.master, name, kind)?;
-            Ok((stored, Arc::new(key)))
-        } else {
-            let (stored, key) = P256Key::create(&self.master, name)?;
-            Ok((stored, Arc::new(key)))
-        }
+        wiped_after(|| -> Result<(StoredKey, Arc<dyn DeviceKey>)> {
+            if kind.is_rsa() {
+                let (stored, key) = RsaKey::create(&self.master, name, kind)?;
+                Ok((stored, Arc::new(key)))
+            } else {
+                let (stored, key) = P256Key::create(&self.master, name)?;
+                Ok((stored, Arc::new(key)))
+            }
+        })
     }
 
     fn open(&self, stored: &StoredKey) -> Result<Arc<dyn DeviceKey>> {
-        if stored.kind().is_rsa() {
-            Ok(Arc::new(RsaKey::open(&self.master, stored)?))
-        } else {
-            Ok(Arc::new(P256Key::open(&self.master, stored)?))
-        }
+        wiped_after(|| -> Result<Arc<dyn DeviceKey>> {
+            if stored.kind().is_rsa() {
+                Ok(Arc::new(RsaKey::open(&self.master, stored)?))
+            } else {
+                Ok(Arc::new(P256Key::open(&self.master, stored)?))
+            }
+        })
     }
 
     /// A keystore keeps nothing but its master.

@@ -11,8 +11,12 @@ mod backend;
 mod derive;
 mod master;
 mod p256_key;
+mod page;
 mod passphrase;
 mod rsa_key;
+mod stack;
+#[cfg(test)]
+mod wiped;
 
 pub use backend::SoftwareBackend;
 pub use master::{Master, MasterSource};

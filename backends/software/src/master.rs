@@ -10,14 +10,17 @@ use tokenbinding_backend::{
     ErrorKind, Result,
     private::{self, PrivateError},
 };
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroizing;
 
-use crate::{error, passphrase};
+use crate::{error, page::Page, passphrase, stack::wiped_after};
 
 const OPEN: &str = "open the master";
 
 /// 32 random bytes that every key of a keystore hangs on.
-pub struct Master([u8; Self::LEN]);
+///
+/// They are in a page of their own, which is in no core dump and is locked in memory where the system
+/// allows it, and are wiped on drop.
+pub struct Master(Page);
 
 impl Master {
     /// Bytes of a master.
@@ -28,24 +31,24 @@ impl Master {
     /// # Errors
     /// [`ErrorKind::Internal`] when the system gives no randomness.
     pub fn random() -> Result<Self> {
-        let mut master = Self([0; Self::LEN]);
-        rand::fill(&mut master.0)
+        let mut master = Self::zeroed()?;
+        rand::fill(master.as_bytes_mut())
             .map_err(|_| error(ErrorKind::Internal, OPEN, "the system gives no randomness"))?;
         Ok(master)
     }
 
-    pub(crate) fn from_slice(bytes: &[u8]) -> Option<Self> {
-        bytes.try_into().ok().map(Self)
+    /// A place for a master that is still to come.
+    pub(crate) fn zeroed() -> Result<Self> {
+        let page = Page::zeroed().map_err(|cause| error(ErrorKind::Internal, OPEN, cause))?;
+        Ok(Self(page))
     }
 
     pub(crate) const fn as_bytes(&self) -> &[u8; Self::LEN] {
-        &self.0
+        self.0.bytes()
     }
-}
 
-impl Drop for Master {
-    fn drop(&mut self) {
-        self.0.zeroize();
+    pub(crate) const fn as_bytes_mut(&mut self) -> &mut [u8; Self::LEN] {
+        self.0.bytes_mut()
     }
 }
 
@@ -101,13 +104,13 @@ impl MasterSource {
     /// master, [`ErrorKind::PinIncorrect`] for a wrong passphrase, [`ErrorKind::Unavailable`] when
     /// the file cannot be read or made.
     pub fn open(&self) -> Result<Master> {
-        match self {
+        wiped_after(|| match self {
             Self::File(path) => file(path),
             Self::Passphrase { file, passphrase } => passphrase::open(file, passphrase),
             Self::Credential(path) => private::read_credential(path, Master::LEN)
                 .map_err(private_error(OPEN))
                 .and_then(|bytes| master_of(path, &bytes)),
-        }
+        })
     }
 }
 
@@ -134,14 +137,17 @@ fn make(path: &Path) -> Result<Master> {
 }
 
 fn master_of(path: &Path, bytes: &[u8]) -> Result<Master> {
-    Master::from_slice(bytes).ok_or_else(|| {
+    if bytes.len() != Master::LEN {
         let found = bytes.len();
         let cause = format!(
             "{path:?} holds {found} bytes and a master has 32: restore it from a backup; without \
              it the keys made under it are lost"
         );
-        error(ErrorKind::Corrupt, OPEN, cause)
-    })
+        return Err(error(ErrorKind::Corrupt, OPEN, cause));
+    }
+    let mut master = Master::zeroed()?;
+    master.as_bytes_mut().copy_from_slice(bytes);
+    Ok(master)
 }
 
 /// Turns what keeps a file from being used during `operation` into an error of this backend.
@@ -150,7 +156,7 @@ pub(crate) fn private_error(
 ) -> impl FnOnce(PrivateError) -> tokenbinding_backend::Error {
     move |cause| {
         let kind = match &cause {
-            PrivateError::Mode { .. } | PrivateError::Owner { .. } => ErrorKind::Denied,
+            open if open.is_open_to_others() => ErrorKind::Denied,
             PrivateError::TooLong { .. } => ErrorKind::Corrupt,
             _ => ErrorKind::Unavailable,
         };

@@ -16,6 +16,7 @@ use crate::{
     Master,
     derive::{SALT_LEN, Use, derive},
     error,
+    stack::wiped_after,
 };
 
 const CREATE: &str = "create a P-256 key";
@@ -85,7 +86,7 @@ impl P256Key {
 }
 
 /// The private scalar: HKDF output that is not in 1..n−1 is passed over and the next one taken.
-fn scalar(master: &Master, salt: &[u8], name: &KeyName) -> SecretKey {
+pub(crate) fn scalar(master: &Master, salt: &[u8], name: &KeyName) -> SecretKey {
     (0..=u8::MAX)
         .find_map(|counter| {
             let context = [name.as_bytes().as_slice(), &[counter]];
@@ -108,9 +109,7 @@ impl DeviceKey for P256Key {
     }
 
     fn sign(&self, data: &SignedData) -> Result<Signature> {
-        let signature = self
-            .pair
-            .sign(&SystemRandom::new(), data.as_bytes())
+        let signature = wiped_after(|| self.pair.sign(&SystemRandom::new(), data.as_bytes()))
             .map_err(|_| error(ErrorKind::Internal, SIGN, "ECDSA failed"))?;
         let bytes = signature.as_ref().try_into();
         bytes
@@ -129,7 +128,8 @@ mod tests {
     /// computed apart from this code, with Python's `hmac` and textbook curve arithmetic.
     #[test]
     fn the_derivation_does_not_change() {
-        let master = Master::from_slice(&[0x11; 32]).unwrap();
+        let mut master = Master::zeroed().unwrap();
+        master.as_bytes_mut().fill(0x11);
         let name = KeyId::new(Profile::default(), "host:example.com").name(KeyType::EcdsaP256);
         let public_key = public_key(&scalar(&master, &[0x22; SALT_LEN], &name)).unwrap();
         let expected = "P256PublicKey(f92bdb209bd7e58a36754e8699cc3444c76931643a4f03eeca2b00dba15ea5fb0c99b9b520a2bc4ce63ae41276ffe4e790545095d75a63b6d916036d25e7dd55)";

@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
-use aws_lc_rs::rand;
+use aws_lc_rs::{constant_time::verify_slices_are_equal, rand};
 use tokenbinding_backend::{ErrorKind, Result, private};
 use zeroize::Zeroizing;
 
@@ -70,7 +70,7 @@ fn unlock(file: &Path, bytes: &[u8], passphrase: &str) -> Result<Master> {
         error(ErrorKind::Corrupt, OPEN, cause)
     })?;
     let master = stretch(passphrase, &record.salt, record.cost)?;
-    if *check_value(&master) != record.check {
+    if verify_slices_are_equal(&*check_value(&master), &record.check).is_err() {
         let cause = "it does not open the keystore: give the one that it was made with";
         return Err(error(ErrorKind::PinIncorrect, OPEN, cause));
     }
@@ -103,11 +103,11 @@ fn stretch(passphrase: &str, salt: &[u8], cost: Cost) -> Result<Master> {
     let params = params.map_err(failed)?;
     // What is in them when it is done leads to the master.
     let blocks = Zeroizing::new(vec![Block::default(); params.block_count()]);
-    let mut bytes = Zeroizing::new([0; Master::LEN]);
+    let mut master = Master::zeroed()?;
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-        .hash_password_into_with_memory(passphrase.as_bytes(), salt, &mut *bytes, blocks)
+        .hash_password_into_with_memory(passphrase.as_bytes(), salt, master.as_bytes_mut(), blocks)
         .map_err(failed)?;
-    Ok(Master::from_slice(&*bytes).expect("32 bytes were asked for"))
+    Ok(master)
 }
 
 fn check_value(master: &Master) -> Zeroizing<[u8; CHECK_LEN]> {

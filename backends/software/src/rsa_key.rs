@@ -22,6 +22,7 @@ use crate::{
     Master,
     derive::{SALT_LEN, Use, derive},
     error,
+    stack::wiped_after,
 };
 
 const CREATE: &str = "create an RSA key";
@@ -126,7 +127,7 @@ fn seal(master: &Master, name: &KeyName, pkcs8: &[u8]) -> Option<Vec<u8>> {
     Some([&[VERSION][..], &salt, nonce.as_ref(), &sealed].concat())
 }
 
-fn unseal(master: &Master, name: &KeyName, opaque: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+pub(crate) fn unseal(master: &Master, name: &KeyName, opaque: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let (&[VERSION], rest) = opaque.split_first_chunk()? else {
         return None;
     };
@@ -148,14 +149,12 @@ impl DeviceKey for RsaKey {
 
     fn sign(&self, data: &SignedData) -> Result<Signature> {
         let mut signature = [0; 256];
-        self.pair
-            .sign(
-                self.scheme,
-                &SystemRandom::new(),
-                data.as_bytes(),
-                &mut signature,
-            )
-            .map_err(|_| error(ErrorKind::Internal, SIGN, "RSA failed"))?;
+        let rng = SystemRandom::new();
+        wiped_after(|| {
+            self.pair
+                .sign(self.scheme, &rng, data.as_bytes(), &mut signature)
+        })
+        .map_err(|_| error(ErrorKind::Internal, SIGN, "RSA failed"))?;
         Ok(Signature::Rsa2048(signature))
     }
 }

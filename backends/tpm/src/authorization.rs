@@ -109,6 +109,11 @@ impl Authorization {
         }
     }
 
+    /// Whether there is any secret.
+    pub(crate) const fn has_any(&self) -> bool {
+        self.has(Role::Owner) || self.has(Role::StorageRoot) || self.has(Role::Key)
+    }
+
     /// Whether there is a secret for `role`.
     pub(crate) const fn has(&self, role: Role) -> bool {
         self.secret(role).value.is_some()
@@ -148,6 +153,14 @@ impl Connection {
         self.run("Esys_TR_SetAuth", |context| {
             context.tr_set_auth(handle, auth.clone())
         })
+    }
+
+    /// Makes ESYS forget the secret of `handle`, which it would free unwiped.
+    pub(crate) fn forget_auth(&mut self, handle: ObjectHandle) {
+        if let Some(context) = self.context_if_secret() {
+            // A session has none to forget, and says so.
+            let _ = context.tr_set_auth(handle, Auth::default());
+        }
     }
 
     /// Runs a command that `role` has to authorize.

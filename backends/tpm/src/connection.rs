@@ -34,6 +34,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
+/// More of the stack than ESYS uses: its structures of parameters are kilobytes.
+const STACK: usize = 64 * 1024;
+
 /// The connection, and everything that dies with it.
 pub(crate) struct Connection {
     tcti: Tcti,
@@ -69,6 +72,15 @@ impl Connection {
         };
         connection.ensure()?;
         Ok(connection)
+    }
+
+    /// The connection, where a secret may have been sent on it.
+    pub(crate) const fn context_if_secret(&mut self) -> Option<&mut Context> {
+        if self.authorization.has_any() {
+            self.context.as_mut()
+        } else {
+            None
+        }
     }
 
     pub(crate) const fn tcti(&self) -> &Tcti {
@@ -142,9 +154,15 @@ impl Connection {
     }
 
     /// Drops the connection. What is still loaded is flushed as far as the TPM can be reached.
+    #[inline(never)]
     pub(crate) fn disconnect(&mut self) {
-        self.slots.forget_loaded();
-        self.persistent_root = None;
+        self.forget_auth(ObjectHandle::Owner);
+        for key in self.slots.forget_loaded() {
+            self.forget_auth(key.into());
+        }
+        if let Some(PersistentRoot::Present(root)) = self.persistent_root.take() {
+            self.forget_auth(root.handle.into());
+        }
         self.key_session = None;
         self.context = None;
     }
@@ -198,6 +216,7 @@ impl Connection {
     /// Flushes an object or a session. That it is gone already is as good; whatever else the TPM
     /// says, it is asked once more, for what stays loaded takes a slot from everybody.
     pub(crate) fn flush(&mut self, handle: ObjectHandle) {
+        self.forget_auth(handle);
         for _ in 0..2 {
             match self.run("TPM2_FlushContext", |context| context.flush_context(handle)) {
                 Ok(()) => return,
@@ -220,4 +239,13 @@ impl Connection {
 fn broken() -> Failure {
     let text = "the connection to the TPM broke; the next call connects again";
     Failure::stated(ErrorKind::Unavailable, text)
+}
+
+/// Closes the connection in a frame of its own, and wipes what the TSS has left of authorizations on
+/// the stack.
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.disconnect();
+        zeroize::zeroize_stack::<STACK>();
+    }
 }

@@ -4,16 +4,15 @@
 //! which group to join, what to start.
 
 use std::{
-    env,
     fs::{self, File},
     io,
     net::{SocketAddr, TcpStream, ToSocketAddrs as _},
-    os::unix::fs::MetadataExt as _,
+    os::unix::fs::{FileTypeExt as _, MetadataExt as _},
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use tokenbinding_backend::ErrorKind;
+use tokenbinding_backend::{ErrorKind, environment, private};
 use tss_esapi::TctiNameConf;
 
 use crate::failure::{Failure, Result};
@@ -46,8 +45,10 @@ impl Tcti {
     /// The TCTI of `option`, else of the environment, else the kernel's resource manager.
     pub(crate) fn choose(option: Option<&str>) -> Result<Self> {
         let from_environment = || {
-            let mut values = VARIABLES.iter().filter_map(|name| env::var(name).ok());
-            values.find(|value| !value.is_empty())
+            let mut values = VARIABLES
+                .iter()
+                .filter_map(|name| environment::variable(name));
+            values.find_map(|value| value.into_string().ok())
         };
         match option {
             Some(text) => Self::parse(text),
@@ -137,6 +138,21 @@ fn simulator(conf: &str) -> Option<Route> {
 }
 
 fn check_node(path: &Path) -> Result<()> {
+    match private::check_way(path) {
+        Err(error) if error.is_open_to_others() => {
+            return Err(Failure::stated(ErrorKind::Denied, error.to_string()));
+        }
+        // What is missing is told below.
+        _ => {}
+    }
+    // A FIFO or a file would take the commands, and answer nothing.
+    if fs::metadata(path).is_ok_and(|node| !node.file_type().is_char_device()) {
+        let text = format!(
+            "device:{} is no device node: name another with the TCTI",
+            path.display()
+        );
+        return Err(Failure::stated(ErrorKind::Unavailable, text));
+    }
     let Err(error) = File::options().read(true).write(true).open(path) else {
         return Ok(());
     };

@@ -9,9 +9,13 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use openssl::ssl::{SslAcceptorBuilder, SslFiletype};
+use openssl::{
+    pkey::{PKey, Private},
+    ssl::SslAcceptorBuilder,
+};
 use serde::Serialize;
 use tokenbinding::{VerifiedBindings, negotiation::Support};
+use tokenbinding_backend::private;
 use tokenbinding_https::{
     server::{Acceptor, Bound, BoundTokens, Server, include_referred},
     tls,
@@ -27,6 +31,8 @@ use crate::{args::Serve, failure::Failure, output};
 
 /// The names of a certificate that is made for the occasion.
 const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
+/// The most bytes of a private key in PEM.
+const MAX_KEY_LEN: usize = 64 * 1024;
 /// The cookie of `/login`.
 const COOKIE: &str = "session";
 
@@ -85,11 +91,12 @@ fn context(command: &Serve) -> Result<SslAcceptorBuilder, Failure> {
     if let (Some(certificates), Some(key)) = (&command.cert, &command.key) {
         readable(certificates)?;
         readable(key)?;
+        let private = private_key(key)?;
         context
             .set_certificate_chain_file(certificates)
             .map_err(|error| unfit(certificates, "a certificate", &error))?;
         context
-            .set_private_key_file(key, SslFiletype::PEM)
+            .set_private_key(&private)
             .and_then(|()| context.check_private_key())
             .map_err(|error| unfit(key, "the private key of the certificate", &error))?;
     } else {
@@ -98,8 +105,8 @@ fn context(command: &Serve) -> Result<SslAcceptorBuilder, Failure> {
         context.set_private_key(&key).map_err(openssl)?;
         if let Some(file) = &command.write_cert {
             let pem = certificate.to_pem().map_err(openssl)?;
-            std::fs::write(file, pem)
-                .map_err(|error| Failure::Operation(format!("cannot write {file:?}: {error}")))?;
+            private::publish(file, &pem)
+                .map_err(|error| Failure::Operation(format!("cannot write {error}")))?;
         }
     }
     Ok(context)
@@ -113,6 +120,14 @@ fn readable(file: &Path) -> Result<(), Failure> {
             "cannot read {file:?}: {error}: name a file that is there"
         ))
     })
+}
+
+/// The private key in `file`, which nobody else may change; its bytes are wiped.
+fn private_key(file: &Path) -> Result<PKey<Private>, Failure> {
+    let pem = private::read_trusted(file, MAX_KEY_LEN)
+        .map_err(|error| Failure::Usage(error.to_string()))?;
+    PKey::private_key_from_pem(&pem)
+        .map_err(|error| unfit(file, "the private key of the certificate", &error))
 }
 
 fn unfit(file: &Path, what: &str, error: &openssl::error::ErrorStack) -> Failure {

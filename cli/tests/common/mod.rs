@@ -78,6 +78,14 @@ impl Sandbox {
         told(&self.run(args), status)
     }
 
+    /// A file that only its owner may read, of this name and content. Its path.
+    pub(crate) fn secret(&self, name: &str, content: &[u8]) -> String {
+        let path = self.path(name);
+        fs::write(&path, content).unwrap();
+        self.chmod(&path, 0o600);
+        path.to_str().unwrap().to_owned()
+    }
+
     pub(crate) fn chmod(&self, path: &Path, mode: u32) {
         use std::os::unix::fs::PermissionsExt as _;
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
