@@ -1,7 +1,7 @@
 //! What another process has in its memory, read from outside: `/proc/PID/mem` over `/proc/PID/maps`
 //! (proc(5)).
 //!
-//! The process is the same test once more, as in [`own_process`](crate::own_process). It stops at
+//! The process is the same test once more, as in [`own_process`]. It stops at
 //! places that it names with [`pause`]; the test that watches it looks for secrets meanwhile. Whoever
 //! searches is thus not the one who is searched, and cannot find himself. Freed heap and the dead part
 //! of stacks count: whatever is mapped is read.

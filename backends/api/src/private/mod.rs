@@ -3,7 +3,7 @@
 //!
 //! A secret that others can read, or a store that others can write, is refused and never repaired
 //! in silence: whoever sees the error learns that it was open. The same goes for every folder and
-//! link on the way ([`path`]). Root's files are trusted, since root can read and change everything
+//! link on the way (`path.rs`). Root's files are trusted, since root can read and change everything
 //! anyway.
 
 mod error;
