@@ -100,6 +100,12 @@ impl Pkcs11Backend {
         let templates = Templates::new(id, kind);
         match self.generate_as(link, session, &templates, (id, kind)) {
             Err(fault) if fault.ckr().is_some_and(Ckr::may_be_the_template) => {
+                // The pair may have been made all the same, and its answer lost.
+                if !id.is_ephemeral()
+                    && let Some(made) = self.made_before(link, session, id, kind)?
+                {
+                    return Ok(made);
+                }
                 tracing::debug!(%fault, "asking for a plainer key");
                 let templates = templates.without_modifiable();
                 self.generate_as(link, session, &templates, (id, kind))
@@ -172,6 +178,21 @@ impl Pkcs11Backend {
                 .prove_scheme(link, session, private, (kind, &public))?;
         }
         Ok((public, private))
+    }
+
+    /// The halves of a pair of this name that is on the token already.
+    fn made_before(
+        &self,
+        link: &Link,
+        session: Session,
+        id: &KeyId,
+        kind: KeyType,
+    ) -> Result<Option<(PublicKey, PrivateKey)>> {
+        let Some(stored) = self.find_pair(link, session, id, kind)? else {
+            return Ok(None);
+        };
+        let private = key::find_private(&self.core, link, session, &stored)?;
+        Ok(Some((stored.public_key().clone(), private)))
     }
 
     /// The pair of this name that every process agrees on: the smallest public key that has its
@@ -248,15 +269,12 @@ impl Backend for Pkcs11Backend {
         let (public, private) = self.core.run(OPERATION, |link, session| {
             // The pair may have been made and the answer lost.
             let made = if again.replace(true) && !id.is_ephemeral() {
-                self.find_pair(link, session, id, kind)?
+                self.made_before(link, session, id, kind)?
             } else {
                 None
             };
             let (public, private) = match made {
-                Some(stored) => {
-                    let private = key::find_private(&self.core, link, session, &stored)?;
-                    (stored.public_key().clone(), private)
-                }
+                Some(made) => made,
                 None => self.generate(link, session, id, kind)?,
             };
             Ok((public, (link.number(), private)))

@@ -285,3 +285,20 @@ fn a_key_that_is_lost_takes_no_session_along() {
     );
     assert!(opened - closed <= 2, "{opened} opened, {closed} closed");
 }
+
+#[test]
+fn a_pair_whose_making_was_not_answered_is_found_and_not_made_twice() {
+    let token = shimmed!();
+    let backend = token.open();
+    for (scope, rv) in [
+        ("host:a.example", CKR_DEVICE_ERROR),
+        ("host:b.example", CKR_GENERAL_ERROR),
+    ] {
+        token.shim.lose_answer("C_GenerateKeyPair", 0, 1, rv);
+        let (stored, key) = backend.create(&id(scope), EC).expect("it recovers");
+        assert_signs(&*key, EC);
+        backend.delete(&stored).expect("the pair is destroyed");
+        let left = backend.find(&id(scope), EC).expect("asked");
+        assert_eq!(left, None, "a second pair was made after {rv:#x}");
+    }
+}
