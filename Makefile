@@ -67,7 +67,7 @@ deny:
 
 test: setup
 	$(CARGO) test --doc --workspace --all-features --locked
-	$(CARGO) $(RUNNER) --workspace --all-features --locked
+	$(CARGO) $(RUNNER) --workspace --all-features --locked --no-fail-fast
 
 ROUNDS ?= 10
 crash:

@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::{collections::HashSet, env, process::Command, thread};
+use std::{collections::HashSet, env, process::Command, sync::Arc, thread, time::Duration};
 
 use tokenbinding_backend::{Backend as _, ErrorKind, KeyType, StoredKey};
 use tokenbinding_devices::this_test;
@@ -30,6 +30,37 @@ fn eight_threads_sign_with_one_token() {
         }
     });
     assert_eq!(token.shim.count("C_Login"), 1);
+}
+
+#[test]
+fn one_thread_at_a_time_lists_makes_or_destroys_objects() {
+    let token = shimmed!();
+    let backend = token.open();
+    let pause = Duration::from_millis(2);
+    token.shim.delay("C_GenerateKeyPair", pause);
+    token.shim.delay("C_FindObjectsInit", pause);
+    thread::scope(|scope| {
+        for thread in 0..8 {
+            // Half of the threads by another backend of the same token.
+            let backend = if thread % 2 == 0 {
+                Arc::clone(&backend)
+            } else {
+                token.open()
+            };
+            scope.spawn(move || {
+                let host = id(&format!("host:{thread}.example"));
+                let (stored, key) = backend.create(&host, EC).expect("a key");
+                assert_signs(&*key, EC);
+                assert_eq!(
+                    backend.find(&host, EC).expect("asked"),
+                    Some(stored.clone())
+                );
+                backend.delete(&stored).expect("it is deleted");
+            });
+        }
+    });
+    assert_eq!(token.shim.count("C_GenerateKeyPair"), 8);
+    assert_eq!(token.shim.overlaps(), [""; 0]);
 }
 
 #[test]

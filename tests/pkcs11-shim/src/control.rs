@@ -121,14 +121,19 @@ impl Shim {
     /// Every call so far, by its function's name.
     #[must_use]
     pub fn calls(&self) -> Vec<String> {
-        let text = self.read("calls").unwrap_or_default();
-        text.lines().map(str::to_owned).collect()
+        self.lines("calls")
     }
 
     /// How many calls of `function` there were.
     #[must_use]
     pub fn count(&self, function: &str) -> usize {
         self.calls().iter().filter(|call| *call == function).count()
+    }
+
+    /// Each call that began while another one, which lists or changes the objects too, was running.
+    #[must_use]
+    pub fn overlaps(&self) -> Vec<String> {
+        self.lines("overlaps")
     }
 
     /// Begins to count anew.
@@ -183,6 +188,11 @@ impl Shim {
         let _ = fs::remove_file(self.directory.join(what));
     }
 
+    fn lines(&self, name: &str) -> Vec<String> {
+        let text = self.read(name).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
     fn write(&self, name: &str, text: &str) {
         // Whole or not at all: the module may be reading.
         let file = self.directory.join(name);
@@ -217,14 +227,20 @@ impl Shim {
 
     /// Notes a call, waits as long as it is to take, and returns what it is to fail with.
     pub(crate) fn call(&self, function: &str) -> Option<u64> {
-        let log = self.directory.join("calls");
-        if let Ok(mut log) = OpenOptions::new().append(true).create(true).open(log) {
-            let _ = writeln!(log, "{function}");
-        }
+        self.note("calls", function);
         if let Some(by) = self.number(&format!("delay.{function}")) {
             thread::sleep(Duration::from_millis(by));
         }
         self.failure(&format!("fail.{function}"))
+    }
+
+    /// Adds a line to the file `log`.
+    pub(crate) fn note(&self, log: &str, line: &str) {
+        let log = self.directory.join(log);
+        if let Ok(mut log) = OpenOptions::new().append(true).create(true).open(log) {
+            // By one write: other threads and processes add theirs.
+            let _ = log.write_all(format!("{line}\n").as_bytes());
+        }
     }
 
     /// What a call that was done is answered with in place of its own answer.

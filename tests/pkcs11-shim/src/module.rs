@@ -7,7 +7,7 @@ use std::{
     ptr, slice,
     sync::{
         Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -28,6 +28,8 @@ static SHIMMED: OnceLock<Option<Shimmed>> = OnceLock::new();
 static REMOVALS: AtomicU64 = AtomicU64::new(0);
 /// Sessions whose operation is authorized.
 static AUTHORIZED: Mutex<Option<HashSet<CK_SESSION_HANDLE>>> = Mutex::new(None);
+/// Calls that run now and list the objects or change which they are.
+static ON_OBJECTS: AtomicUsize = AtomicUsize::new(0);
 /// One call at a time settles what it is to do.
 static TURN: Mutex<()> = Mutex::new(());
 
@@ -110,6 +112,28 @@ impl Shimmed {
     }
 }
 
+/// Counts a call in [`ON_OBJECTS`] while it runs.
+struct OnObjects;
+
+impl OnObjects {
+    fn enter(shimmed: &Shimmed, function: &str) -> Option<Self> {
+        let lists = ["C_FindObjectsInit", "C_GenerateKeyPair", "C_DestroyObject"];
+        if !lists.contains(&function) {
+            return None;
+        }
+        if ON_OBJECTS.fetch_add(1, Ordering::SeqCst) > 0 {
+            shimmed.shim.note("overlaps", function);
+        }
+        Some(Self)
+    }
+}
+
+impl Drop for OnObjects {
+    fn drop(&mut self) {
+        ON_OBJECTS.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 /// Calls the real function, or answers that the module does not have it.
 macro_rules! real {
     ($shimmed:expr, $function:ident($($argument:expr),*)) => {
@@ -130,6 +154,7 @@ macro_rules! functions {
                 let Some($shimmed) = shimmed() else {
                     return CKR_GENERAL_ERROR;
                 };
+                let _running = OnObjects::enter($shimmed, stringify!($name));
                 match $shimmed.before(stringify!($name)) {
                     Some(rv) => rv,
                     None => {

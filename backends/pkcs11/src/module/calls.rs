@@ -62,10 +62,14 @@ fn check(function: &'static str, rv: CK_RV) -> Result<()> {
 }
 
 /// Calls a function of the module's table, in turn, and checks its return value. The arguments
-/// must be what the function's declaration in PKCS#11 wants.
+/// must be what the function's declaration in PKCS#11 wants. One that lists the token's objects or
+/// changes which they are is called as `objects session => …`.
 macro_rules! call {
     ($module:expr, $function:ident($($argument:expr),* $(,)?)) => {
         $module.turn(|| call!(alone $module, $function($($argument),*)))
+    };
+    ($module:expr, objects $session:ident => $($call:tt)*) => {
+        $module.alone_with_objects($session, || call!($module, $session => $($call)*))
     };
     ($module:expr, $session:ident => $function:ident($($argument:expr),* $(,)?)) => {
         $module.turn_of($session, || call!(alone $module, $function($($argument),*)))
@@ -204,7 +208,11 @@ impl Module {
             self,
             C_OpenSession(slot, flags, ptr::null_mut(), None, &raw mut handle)
         )?;
-        Ok(Session { handle, start })
+        Ok(Session {
+            handle,
+            slot,
+            start,
+        })
     }
 
     pub(crate) fn c_close_session(&self, session: Session) -> Result<()> {
@@ -239,7 +247,7 @@ impl Module {
     ) -> Result<Vec<CK_OBJECT_HANDLE>> {
         let mut template = raw(template);
         let len = length(&template);
-        call!(self, session => C_FindObjectsInit(session.handle, template.as_mut_ptr(), len))?;
+        call!(self, objects session => C_FindObjectsInit(session.handle, template.as_mut_ptr(), len))?;
         let found = self.found_objects(session);
         let ended = call!(self, session => C_FindObjectsFinal(session.handle));
         let found = found?;
@@ -326,7 +334,7 @@ impl Module {
         let (mut public_key, mut private_key) = (0, 0);
         call!(
             self,
-            session => C_GenerateKeyPair(
+            objects session => C_GenerateKeyPair(
                 session.handle,
                 &raw mut mechanism,
                 public.as_mut_ptr(),
@@ -345,7 +353,7 @@ impl Module {
         session: Session,
         object: CK_OBJECT_HANDLE,
     ) -> Result<()> {
-        call!(self, session => C_DestroyObject(session.handle, object))
+        call!(self, objects session => C_DestroyObject(session.handle, object))
     }
 
     /// Begins a signature with `key`. `pss` holds the parameters of an RSASSA-PSS mechanism.

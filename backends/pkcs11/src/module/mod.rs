@@ -50,6 +50,7 @@ pub(crate) struct Module {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Session {
     handle: CK_SESSION_HANDLE,
+    slot: CK_SLOT_ID,
     start: u64,
 }
 
@@ -66,6 +67,8 @@ struct Turns {
     start: AtomicU64,
     /// How many sessions hold ephemeral keys.
     ephemeral: AtomicUsize,
+    /// For each slot, held by the one call that lists the token's objects or changes which they are.
+    objects: Mutex<BTreeMap<CK_SLOT_ID, Arc<Mutex<()>>>>,
 }
 
 impl Module {
@@ -188,6 +191,16 @@ impl Module {
                 ckr: Ckr(CKR_SESSION_HANDLE_INVALID),
             })
         })
+    }
+
+    /// Runs `call`, which lists the objects of the session's token or changes which they are, when
+    /// no other such call runs on that token. SoftHSM 2.6.1 notes a new object in the token's
+    /// directory and in its own list at different times, and what another thread lists or makes
+    /// in between is lost to it: `CKR_GENERAL_ERROR`, attributes that are gone, wrong handles.
+    fn alone_with_objects<R>(&self, session: Session, call: impl FnOnce() -> R) -> R {
+        let token = Arc::clone(lock(&self.turns().objects).entry(session.slot).or_default());
+        let _alone = lock(&token);
+        call()
     }
 
     /// The fault of a function that the module's table leaves empty.
