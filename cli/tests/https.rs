@@ -197,6 +197,19 @@ fn a_server_that_accepts_other_keys_is_told_apart() {
 }
 
 #[test]
+fn a_server_that_wants_token_binding_refuses_a_client_without_it() {
+    let sandbox = Sandbox::new();
+    let args = ["--key-type", "rsa2048_pss", "--refuse-unbound"];
+    let serving = Serving::new(&sandbox, &args);
+    let unbound = serving.fetch(&sandbox, &serving.url, &["--key-type", "ecdsap256"]);
+    assert_eq!(unbound.status.code(), Some(1));
+    let told = stderr(&unbound);
+    assert!(told.contains("403 Forbidden"), "{told}");
+    let bound = serving.fetch(&sandbox, &serving.url, &[]);
+    assert!(bound.status.success(), "{}", stderr(&bound));
+}
+
+#[test]
 fn wrong_calls_say_what_to_do() {
     let sandbox = Sandbox::new();
     for (args, expected) in [

@@ -9,7 +9,7 @@ use std::{
     convert::Infallible,
     pin::Pin,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     task::{Context, Poll},
@@ -169,7 +169,11 @@ impl http_body::Body for Pieces {
 }
 
 /// A body without an end, which counts the pieces that are taken of it.
-struct Endless(Arc<AtomicUsize>);
+struct Endless {
+    taken: Arc<AtomicUsize>,
+    /// Closed when the body is dropped.
+    _held: mpsc::Sender<()>,
+}
 
 const PIECE: usize = 16 * 1024;
 
@@ -181,14 +185,21 @@ impl http_body::Body for Endless {
         self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.taken.fetch_add(1, Ordering::Relaxed);
         Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&[0; PIECE])))))
     }
 }
 
 fn serving_with(app: Router) -> impl Future<Output = Serving> {
+    serving_within(Limits::default(), app)
+}
+
+async fn serving_within(limits: Limits, app: Router) -> Serving {
     let context = Acceptor::builder(Support::default()).unwrap();
-    Serving::start(context, app, Server::new)
+    Serving::start(context, app, |acceptor| {
+        Server::new(acceptor).with_limits(limits)
+    })
+    .await
 }
 
 /// Each piece comes back before the next is sent: neither side waits for the whole of a body.
@@ -225,21 +236,29 @@ async fn next(body: &mut Incoming) -> Bytes {
     body.frame().await.unwrap().unwrap().into_data().unwrap()
 }
 
-/// A client that asks for an endless answer and reads none of it.
-#[tokio::test]
-async fn a_client_that_does_not_read_takes_no_more_than_buffers() {
+/// Answers at `/endless` without an end. The counter is of the pieces that were taken, and each
+/// answer that is given up closes the channel.
+fn endless() -> (Router, Arc<AtomicUsize>, mpsc::Receiver<()>) {
     let taken = Arc::new(AtomicUsize::new(0));
     let counting = Arc::clone(&taken);
+    let (held, gone) = mpsc::channel(1);
+    let body = Arc::new(Mutex::new(vec![held.clone(), held]));
+    let answer = async move || {
+        let held = body.lock().unwrap().pop().expect("two requests at most");
+        let taken = Arc::clone(&counting);
+        Body::new(Endless { taken, _held: held })
+    };
     let app = Router::new()
-        .route(
-            "/endless",
-            axum::routing::get(async || Body::new(Endless(counting))),
-        )
+        .route("/endless", axum::routing::get(answer))
         .fallback(async || "");
-    let serving = serving_with(app).await;
+    (app, taken, gone)
+}
+
+/// A client of each protocol that has asked for an endless answer and reads none of it.
+async fn ask_and_read_nothing(serving: &Serving) -> Vec<impl Sized + use<>> {
     let mut links = Vec::new();
     for protocol in [HTTP1, HTTP2] {
-        let link = Link::open(&serving, VERSIONS[1], protocol, &[P256]).await;
+        let link = Link::open(serving, VERSIONS[1], protocol, &[P256]).await;
         let request = http::Request::get("https://localhost/endless");
         let request = request.header("sec-token-binding", header_of(&link));
         let mut sender = link.http().await;
@@ -247,6 +266,14 @@ async fn a_client_that_does_not_read_takes_no_more_than_buffers() {
         assert_eq!(response.status(), 200);
         links.push((sender, response));
     }
+    links
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_takes_no_more_than_buffers() {
+    let (app, taken, _gone) = endless();
+    let serving = serving_with(app).await;
+    let links = ask_and_read_nothing(&serving).await;
     for _ in 0..50 {
         is_served(&serving).await;
     }
@@ -254,4 +281,46 @@ async fn a_client_that_does_not_read_takes_no_more_than_buffers() {
     let bytes = taken.load(Ordering::Relaxed) * PIECE;
     assert!(bytes < 32 * 1024 * 1024, "{bytes} bytes are under way");
     drop(links);
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_is_given_up() {
+    let mut limits = Limits::default();
+    (limits.idle, limits.drain) = (SHORT, SHORT);
+    let (app, _, mut gone) = endless();
+    let serving = serving_within(limits, app).await;
+    let links = ask_and_read_nothing(&serving).await;
+    let end = timeout(LONG, gone.recv()).await;
+    assert_eq!(end.expect("both answers are given up"), None);
+    is_served(&serving).await;
+    drop(links);
+}
+
+/// What the server has not made yet keeps no client waiting too long.
+#[tokio::test]
+async fn an_answer_that_takes_its_time_is_not_given_up() {
+    let mut limits = Limits::default();
+    (limits.idle, limits.drain) = (SHORT, SHORT);
+    let (send, pieces) = mpsc::channel(1);
+    let pieces = Arc::new(Mutex::new(Some(pieces)));
+    let app = Router::new().fallback(async move || {
+        let pieces = pieces.lock().unwrap().take();
+        Body::new(Pieces(pieces.expect("one request")))
+    });
+    let serving = serving_within(limits, app).await;
+    let link = Link::open(&serving, VERSIONS[1], HTTP2, &[P256]).await;
+    let request = http::Request::get(URL).header("sec-token-binding", header_of(&link));
+    let mut sender = link.http().await;
+    let mut response = sender.send(request.body(NoBody::new()).unwrap()).await;
+    for piece in ["first", "second"] {
+        // As long as it takes an idle connection to be closed, twice.
+        for _ in 0..2 {
+            let mut idle = Link::open(&serving, VERSIONS[1], HTTP1, &[P256]).await;
+            is_closed(&mut idle.stream).await;
+        }
+        send.send(Bytes::from_static(piece.as_bytes()))
+            .await
+            .unwrap();
+        assert_eq!(next(response.body_mut()).await, piece);
+    }
 }

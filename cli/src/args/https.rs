@@ -66,6 +66,9 @@ pub(crate) struct Serve {
     /// Accept this key type alone; more than once for several, the most preferred first.
     #[arg(long, value_name = "TYPE", value_parser = key_type())]
     pub(crate) key_type: Vec<KeyType>,
+    /// Answer clients without Token Binding with 403; without this, they are served and told.
+    #[arg(long)]
+    pub(crate) refuse_unbound: bool,
     /// Make /refer a redirect to this URL that asks for the binding with this server to be shown.
     #[arg(long, value_name = "URL")]
     pub(crate) refer_to: Option<String>,

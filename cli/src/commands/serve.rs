@@ -17,7 +17,7 @@ use serde::Serialize;
 use tokenbinding::{VerifiedBindings, negotiation::Support};
 use tokenbinding_backend::private;
 use tokenbinding_https::{
-    server::{Acceptor, Bound, BoundTokens, Server, include_referred},
+    server::{Acceptor, Bound, BoundTokens, Server, Unbound, include_referred},
     tls,
 };
 use tokio::{
@@ -58,7 +58,12 @@ pub(super) fn run(command: &Serve) -> Result<(), Failure> {
         // Whoever starts this must know when and where it can be reached.
         output::line(&format!("https://{address}/"))?;
         let acceptor = Acceptor::new(context.build().into_context());
+        let unbound = match command.refuse_unbound {
+            true => Unbound::Refuse,
+            false => Unbound::Serve,
+        };
         Server::new(acceptor)
+            .with_unbound(unbound)
             .serve(listener, app(site), interrupted)
             .await;
         Ok(())

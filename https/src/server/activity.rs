@@ -1,6 +1,10 @@
 //! Whether a connection has requests at work, so that one that has none for long can be closed.
+//!
+//! A request is at work while the server owes something: its answer, or the next piece of it once
+//! the connection has asked for it. It asks for none while the client does not read.
 
 use std::{
+    mem,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -21,10 +25,14 @@ struct Count {
 pub(super) struct Activity(watch::Sender<Count>);
 
 impl Activity {
-    /// A request that is at work until its guard is dropped.
+    /// A request that is at work until its guard rests or is dropped.
     pub(super) fn begin(&self) -> AtWork {
-        self.0.send_modify(|count| count.begun += 1);
-        AtWork(self.0.clone())
+        let mut request = AtWork {
+            count: self.0.clone(),
+            rests: true,
+        };
+        request.resume();
+        request
     }
 
     /// Whether not even the first request has begun.
@@ -54,22 +62,47 @@ impl Activity {
     }
 }
 
-/// One request at work.
+/// One request, and whether it is at work.
 #[derive(Debug)]
-pub(super) struct AtWork(watch::Sender<Count>);
+pub(super) struct AtWork {
+    count: watch::Sender<Count>,
+    rests: bool,
+}
+
+impl AtWork {
+    fn resume(&mut self) {
+        if mem::replace(&mut self.rests, false) {
+            self.count.send_modify(|count| count.begun += 1);
+        }
+    }
+
+    fn rest(&mut self) {
+        if !mem::replace(&mut self.rests, true) {
+            self.count.send_modify(|count| count.ended += 1);
+        }
+    }
+}
 
 impl Drop for AtWork {
     fn drop(&mut self) {
-        self.0.send_modify(|count| count.ended += 1);
+        self.rest();
     }
 }
 
 pin_project! {
-    /// A response's body, until whose end its request is at work.
+    /// A response's body, whose request rests between its pieces.
     pub(super) struct Working<B> {
         #[pin]
-        pub(super) body: B,
-        pub(super) request: AtWork,
+        body: B,
+        request: AtWork,
+    }
+}
+
+impl<B> Working<B> {
+    /// The body of the answer to `request`, of which the first piece is not asked for yet.
+    pub(super) fn new(body: B, mut request: AtWork) -> Self {
+        request.rest();
+        Self { body, request }
     }
 }
 
@@ -81,7 +114,13 @@ impl<B: Body> Body for Working<B> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        self.project().body.poll_frame(cx)
+        let this = self.project();
+        this.request.resume();
+        let polled = this.body.poll_frame(cx);
+        if polled.is_ready() {
+            this.request.rest();
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {

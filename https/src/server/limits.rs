@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// What a [`Server`](super::Server) spends on its clients at most. Bodies are not limited: they are
-/// the handler's, piece by piece.
+/// What a [`Server`](super::Server) spends on its clients at most. The bodies of requests are not
+/// limited, neither in bytes nor in time: they are the handler's, piece by piece.
 ///
 /// ```
 /// use tokenbinding_https::server::Limits;
@@ -26,9 +26,10 @@ pub struct Limits {
     /// Requests at a time on an HTTP/2 connection: 100.
     pub streams: u32,
     /// Time that a connection may stay open with no request at work: 60 seconds. It is also what a
-    /// client has for its first HTTP/2 request.
+    /// client has for its first HTTP/2 request, and to read enough of an answer for its next piece to
+    /// be wanted.
     pub idle: Duration,
-    /// Time for requests at work to end once the server shuts down: 30 seconds.
+    /// Time for requests to end once the server shuts down or closes their connection: 30 seconds.
     pub drain: Duration,
 }
 

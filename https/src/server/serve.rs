@@ -201,10 +201,7 @@ impl One {
             async move {
                 std::future::poll_fn(|cx| service.poll_ready(cx)).await?;
                 let response = service.call(request).await?;
-                Ok::<_, S::Error>(response.map(|body| Working {
-                    body,
-                    request: at_work,
-                }))
+                Ok::<_, S::Error>(response.map(|body| Working::new(body, at_work)))
             }
         });
         if let Err(error) = self.http(stream, service, &activity).await {
