@@ -130,11 +130,24 @@ pub fn handles(first: u32) -> Vec<u8> {
     message(NO_SESSIONS, code::GET_CAPABILITY, &parameters.concat())
 }
 
-/// How many handles the response to [`handles`] lists.
+/// The handles that the response to [`handles`] lists.
 #[must_use]
-pub fn count_of_handles(response: &[u8]) -> usize {
-    // The header, moreData (1), capability (4), then the count.
-    usize::try_from(field(response, HEADER_LEN + 5)).unwrap_or_default()
+pub fn listed(response: &[u8]) -> Vec<u32> {
+    // The header, moreData (1), capability (4), then the count and the handles.
+    let count_at = HEADER_LEN + 5;
+    let count = usize::try_from(field(response, count_at)).unwrap_or_default();
+    let handles = response.get(count_at + 4..).unwrap_or_default();
+    handles
+        .chunks_exact(4)
+        .take(count)
+        .map(|handle| field(handle, 0))
+        .collect()
+}
+
+/// `TPM2_FlushContext`
+#[must_use]
+pub fn flush(handle: u32) -> Vec<u8> {
+    message(NO_SESSIONS, code::FLUSH_CONTEXT, &handle.to_be_bytes())
 }
 
 /// A command on `handle`, authorized by the empty password.

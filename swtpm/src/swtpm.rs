@@ -17,6 +17,10 @@ use tempfile::TempDir;
 
 use crate::{command, ports::Ports};
 
+/// The first handles of their types. TPM 2.0 Library, Part 2, §7.4.
+const TRANSIENT: u32 = 0x8000_0000;
+const LOADED_SESSION: u32 = 0x0200_0000;
+
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A running swtpm. It is killed on drop, and its state goes with it.
@@ -98,18 +102,25 @@ impl Swtpm {
     /// How many transient objects are loaded.
     #[must_use]
     pub fn loaded_objects(&self) -> usize {
-        self.count(0x8000_0000)
+        self.loaded(TRANSIENT).len()
     }
 
     /// How many sessions are loaded.
     #[must_use]
     pub fn loaded_sessions(&self) -> usize {
-        self.count(0x0200_0000)
+        self.loaded(LOADED_SESSION).len()
     }
 
-    /// How many handles there are of the type of `first`. TPM 2.0 Library, Part 2, §7.4.
-    fn count(&self, first: u32) -> usize {
-        command::count_of_handles(&self.execute(&command::handles(first)))
+    /// Flushes every transient object: what a resource manager does for a process that is gone.
+    pub fn flush_objects(&self) {
+        for handle in self.loaded(TRANSIENT) {
+            self.execute(&command::flush(handle));
+        }
+    }
+
+    /// The handles of the type of `first`.
+    fn loaded(&self, first: u32) -> Vec<u32> {
+        command::listed(&self.execute(&command::handles(first)))
     }
 
     fn control(&self, code: u32, body: &[u8]) {
