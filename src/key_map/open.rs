@@ -75,6 +75,8 @@ pub(super) fn connect(path: &Path) -> Result<Connection, StoreErrorKind> {
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(PATIENCE)?;
     connection.pragma_update(None, "secure_delete", true)?;
+    // What SQLite puts aside would go to a directory that the environment names.
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
     // A key is shown only after it has reached the disk.
     connection.pragma_update(None, "synchronous", "FULL")
 }
@@ -188,5 +190,16 @@ mod tests {
         assert!(matches!(error, StoreErrorKind::Busy), "{error}");
         drop(held);
         assert!(lock(&path, Duration::ZERO).is_ok());
+    }
+
+    /// Rows neither stay in freed pages nor get into files elsewhere, and wait for the disk.
+    #[test]
+    fn every_connection_keeps_rows_in_their_place() {
+        let connection = Connection::open_in_memory().unwrap();
+        configure(&connection).unwrap();
+        for (setting, value) in [("secure_delete", 1), ("temp_store", 2), ("synchronous", 2)] {
+            let held = connection.pragma_query_value(None, setting, |row| row.get::<_, i64>(0));
+            assert_eq!(held.unwrap(), value, "{setting}");
+        }
     }
 }
